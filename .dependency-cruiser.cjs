@@ -1,0 +1,46 @@
+/** Imports go one way: base ← contract ← core ← runtime ← connectors ← pipeline ← hosts ← cli (DESIGN section 9). */
+const layer = (name, from, allowed) => ({
+  name,
+  severity: 'error',
+  from: { path: from, pathNot: '\\.test\\.ts$' },
+  to: { path: '^(src|test|bench)/', pathNot: allowed },
+});
+const CONTRACT = '^src/runtime/contract\\.ts$';
+
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-circles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    layer('base-stands-alone', '^src/base/', '^src/base/'),
+    layer('contract-needs-base-only', CONTRACT, '^src/base/'),
+    layer('core-needs-the-contract-only', '^src/core/', `^src/(base|core)/|${CONTRACT}`),
+    layer('runtime-knows-no-application', '^src/runtime/', '^src/(base|runtime)/'),
+    layer('connectors-implement-ports', '^src/connectors/', '^src/(base|runtime|connectors)/'),
+    layer('pipeline-is-pure', '^src/pipeline/', `^src/(base|core|pipeline)/|${CONTRACT}`),
+    layer('hosts-do-not-know-the-command-line', '^src/hosts/', '^src/(base|core|runtime|connectors|pipeline|hosts)/'),
+    layer('cli-calls-inward', '^src/cli/', '^src/(base|pipeline|hosts|cli)/'),
+    {
+      name: 'pure-parts-use-no-node-module',
+      severity: 'error',
+      from: { path: `^src/(base|core|pipeline)/|${CONTRACT}`, pathNot: '\\.test\\.ts$' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'no-dev-dependency-in-the-program',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '\\.test\\.ts$' },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'], pathNot: 'node_modules/@types' },
+    },
+    { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default'] },
+  },
+};

@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { messageOf, TenantAnalyticsError } from '../base/errors.ts';
+import { canonicalCommand } from './canonical.ts';
+import { deadLettersCommand } from './dead-letters.ts';
+import { replayCommand } from './replay.ts';
+
+/** Runs the command line; the answer is the exit code: 0 done, 1 failed, 2 wrong usage. */
+export async function main(words: readonly string[]): Promise<number> {
+  const program = new Command('tenant-analytics')
+    .description('Counts and churn signals of tenants from their job events, exactly once.')
+    .version(version())
+    .option('--debug', 'show the stack of an error')
+    .addCommand(replayCommand())
+    .addCommand(canonicalCommand())
+    .addCommand(deadLettersCommand())
+    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage. Each command has its own --help.')
+    .showHelpAfterError('(add --help for more)');
+  try {
+    prepare(program);
+    await program.parseAsync(words, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    return report(error, words.includes('--debug'));
+  }
+}
+
+/** Errors come to `main`, and `--debug` may stand behind any command. */
+function prepare(command: Command): void {
+  command.exitOverride();
+  for (const child of command.commands) {
+    child.option('--debug', 'show the stack of an error');
+    prepare(child);
+  }
+}
+
+function report(error: unknown, debug: boolean): number {
+  const code = error instanceof TenantAnalyticsError ? error.code : 'UNEXPECTED';
+  process.stderr.write(`tenant-analytics: ${messageOf(error).replaceAll(/\s*\n\s*/g, ' ')} [${code}]\n`);
+  if (debug && error instanceof Error) {
+    process.stderr.write(`${error.stack}\n`);
+    if (error.cause instanceof Error) process.stderr.write(`Caused by: ${error.cause.stack}\n`);
+  }
+  return error instanceof TenantAnalyticsError ? error.exitCode : 1;
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

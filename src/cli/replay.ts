@@ -1,0 +1,146 @@
+import { SingleBar } from 'cli-progress';
+import { Command, Option } from 'commander';
+import { TenantAnalyticsError } from '../base/errors.ts';
+import { nodeWorld } from '../hosts/node/node-world.ts';
+import { collectParameters } from '../hosts/node/properties.ts';
+import { type ReplayObserver, type ReplayResult, replay } from '../hosts/node/replay.ts';
+import { describeParameters } from '../pipeline/parameters.ts';
+import { grouped } from './output.ts';
+
+interface ReplayOptions {
+  readonly companies: string[];
+  readonly jobs: string[];
+  readonly output: string;
+  readonly set: string[];
+  readonly properties?: string;
+}
+
+export function replayCommand(): Command {
+  return new Command('replay')
+    .description('count job events from files over companies from files; needs no cloud')
+    .requiredOption('--companies <file...>', 'company records: JSONL or CSV, with or without header, also gzip')
+    .requiredOption('--jobs <file...>', 'job events: the same formats')
+    .requiredOption('--output <dir>', 'where rows, dead letters (_dead-letters) and state (.state) go')
+    .option('--set <name=value>', 'set a parameter; again for more', (value, all: string[]) => [...all, value], [])
+    .option(
+      '--properties <file>',
+      "parameters from a file in the shape of the managed service's application_properties.json",
+    )
+    .addOption(new Option('--host <host>', 'which host runs the graph').choices(['node']).default('node'))
+    .addHelpText('after', helpAfter())
+    .action(runReplay);
+}
+
+function helpAfter(): string {
+  const rows = describeParameters()
+    .filter(({ group }) => group === 'ApplicationConfigProperties')
+    .map(({ name, byDefault, about }) => `  ${name.padEnd(26)} ${byDefault.padEnd(10)} ${about}`);
+  return `
+All companies are in state before the first job is read. Called again after a crash or Ctrl-C, it goes on where it was;
+after the end it changes nothing; with other inputs or parameters it refuses. S3SinkPath is set to the output folder.
+
+Example:
+  tenant-analytics replay --companies companies.jsonl --jobs jobs.jsonl --output out \\
+    --set enrichment=join --set scoring=off
+
+Parameters (also as environment, S3SinkFormat as TENANT_ANALYTICS_S3_SINK_FORMAT), with their defaults; durations and
+sizes are in milliseconds and bytes, and can be given as 5 min or 64 MiB:
+${rows.join('\n')}`;
+}
+
+async function runReplay(options: ReplayOptions): Promise<void> {
+  const texts = await collectParameters({
+    properties: options.properties,
+    environment: process.env,
+    settings: options.set,
+  });
+  const terminal = new Terminal();
+  const begun = Date.now();
+  try {
+    const result = await replay(
+      { ...options, texts },
+      nodeWorld((message) => terminal.warn(message)),
+      terminal,
+    );
+    terminal.finish();
+    printResult(result, options.output, (Date.now() - begun) / 1000);
+  } finally {
+    terminal.finish();
+  }
+}
+
+function printResult({ status, counters }: ReplayResult, output: string, seconds: number): void {
+  if (status === 'stopped') {
+    throw new TenantAnalyticsError('STOPPED', 'Stopped before the end. Run the same command again to go on from here.');
+  }
+  const done =
+    status === 'already-done' ? 'Nothing to do, this replay has ended before' : `Done in ${seconds.toFixed(1)} s`;
+  const reasons = Object.entries(counters).filter(([name]) => name.startsWith('dead-letters.'));
+  const letters = reasons.reduce((sum, [, count]) => sum + count, 0);
+  const byReason = reasons.map(([name, count]) => `${name.slice('dead-letters.'.length)} ${grouped(count)}`);
+  const stale = counters['stale-company-records'] ?? 0;
+  const lines = [
+    `${done}: ${grouped(counters['records.jobs'] ?? 0)} job events, ${grouped(counters['records.companies'] ?? 0)} company records.`,
+    `  rows          ${grouped(counters['rows.rows'] ?? 0)} in ${output}`,
+    `  dead letters  ${grouped(letters)}${letters > 0 ? ` (${byReason.join(', ')}): tenant-analytics dead-letters list ${output}/_dead-letters` : ''}`,
+  ];
+  if (stale > 0) lines.push(`  ignored       ${grouped(stale)} company records older than the known ones`);
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+type Running = Parameters<ReplayObserver['started']>[0];
+
+/** Shows progress on a terminal, and stops the run at Ctrl-C or SIGTERM; a second signal ends it at once. */
+class Terminal implements ReplayObserver {
+  #bar: SingleBar | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #engine: Running | undefined;
+  readonly #onSignal = () => {
+    process.once('SIGINT', () => process.exit(1));
+    process.once('SIGTERM', () => process.exit(1));
+    this.warn('Stopping: taking a last checkpoint.');
+    this.#engine?.stop();
+  };
+
+  started(engine: Running, resumed: boolean): void {
+    this.#engine = engine;
+    process.once('SIGINT', this.#onSignal);
+    process.once('SIGTERM', this.#onSignal);
+    if (resumed) this.warn('Going on from the last checkpoint.');
+    if (process.stderr.isTTY) this.#showBar(engine);
+  }
+
+  warn(message: string): void {
+    process.stderr.write(`${message}\n`);
+  }
+
+  finish(): void {
+    process.removeListener('SIGINT', this.#onSignal);
+    process.removeListener('SIGTERM', this.#onSignal);
+    clearInterval(this.#timer);
+    this.#bar?.stop();
+    this.#bar = undefined;
+  }
+
+  #showBar(engine: Running): void {
+    const bar = new SingleBar({
+      format: '{bar} {percentage}%  {records} records  {rate}/s  {eta_formatted} left',
+      stream: process.stderr,
+      hideCursor: true,
+      etaBuffer: 50,
+    });
+    this.#bar = bar;
+    const begun = Date.now();
+    const before = records(engine);
+    bar.start(engine.progress().total, engine.progress().read, { records: grouped(before), rate: 0 });
+    this.#timer = setInterval(() => {
+      const now = records(engine);
+      const rate = Math.round(((now - before) * 1000) / Math.max(1, Date.now() - begun));
+      bar.update(engine.progress().read, { records: grouped(now), rate: grouped(rate) });
+    }, 200);
+  }
+}
+
+function records(engine: Running): number {
+  return (engine.counters['records.jobs'] ?? 0) + (engine.counters['records.companies'] ?? 0);
+}

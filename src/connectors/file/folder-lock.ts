@@ -1,0 +1,24 @@
+import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { tryLock } from 'fs-native-extensions';
+import { TenantAnalyticsError } from '../../base/errors.ts';
+
+/**
+ * Holds `<folder>/lock` for this process, by a lock of the kernel: it is gone with the process, however that ends, and
+ * no stale file can keep a restart out.
+ * @throws TenantAnalyticsError LOCKED when another process holds it
+ */
+export async function lockFolder(folder: string): Promise<{ release(): Promise<void> }> {
+  const path = `${folder}/lock`;
+  const file: FileHandle = await open(path, 'a+');
+  if (!tryLock(file.fd)) {
+    await file.close();
+    const holder = (await readFile(path, 'utf8').catch(() => '')).trim() || 'unknown';
+    throw new TenantAnalyticsError(
+      'LOCKED',
+      `${folder} is in use by process ${holder}. Wait until it ends, stop it, or choose another folder.`,
+    );
+  }
+  await file.truncate(0);
+  await file.write(`${process.pid}\n`);
+  return { release: () => file.close() };
+}

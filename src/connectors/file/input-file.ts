@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import { type FileHandle, open } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import { messageOf, TenantAnalyticsError } from '../../base/errors.ts';
+import { LIMITS } from '../../base/limits.ts';
+import type { EpochMs } from '../../base/time.ts';
+import { decodeUtf8 } from '../../base/utf8.ts';
+import { type Columns, Rejection, type Source } from '../../runtime/contract.ts';
+import { isGzip, openChunks } from './chunk-reader.ts';
+import type { FilePosition } from './file-partition.ts';
+
+/** What tells an input file from another: not its path or time, which may change while its content does not. */
+export interface InputIdentity {
+  readonly name: string;
+  readonly size: number;
+  /** SHA-256 of 64 pieces of 16 KiB, evenly spread, the first and the last bytes among them. */
+  readonly digest: string;
+}
+
+export interface InputFile {
+  readonly path: string;
+  readonly identity: InputIdentity;
+  readonly gzip: boolean;
+  readonly modifiedAt: EpochMs;
+  readonly columns: Columns | null;
+  /** After the byte order mark and the header line, if any. */
+  readonly start: FilePosition;
+}
+
+/**
+ * Looks at an input file before it is read: what it is, and whether its first line is a header.
+ * @throws TenantAnalyticsError INPUT_UNREADABLE when it cannot be opened, is no file, or its header lacks a column
+ */
+export async function inspectInput(path: string, source: Source<unknown>): Promise<InputFile> {
+  const absolute = resolve(path);
+  const file = await open(absolute, 'r').catch((error: unknown) => {
+    throw unreadable(path, messageOf(error), error);
+  });
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile()) throw unreadable(path, 'expected a file, got something else');
+    const head = new Uint8Array(2);
+    await file.read(head, 0, 2, 0);
+    const gzip = isGzip(head);
+    const identity = { name: basename(absolute), size: stat.size, digest: await digestOf(file, stat.size) };
+    const firstBytes = await readHead(absolute, gzip, stat.size);
+    const { columns, start } = readFirstLine(path, firstBytes, source);
+    return { path: absolute, identity, gzip, modifiedAt: Math.floor(stat.mtimeMs), columns, start };
+  } finally {
+    await file.close();
+  }
+}
+
+function readFirstLine(
+  path: string,
+  head: Uint8Array,
+  source: Source<unknown>,
+): { columns: Columns | null; start: FilePosition } {
+  const hasMark = head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf;
+  const from = hasMark ? 3 : 0;
+  const end = head.indexOf(0x0a, from);
+  const line = decodeUtf8(head, from, end === -1 ? head.length : end);
+  const columns = line === undefined ? undefined : source.header(line.trimEnd());
+  if (columns instanceof Rejection) throw unreadable(path, columns.message);
+  if (columns === undefined) return { columns: null, start: { offset: from, line: 0 } };
+  return { columns, start: { offset: end === -1 ? head.length : end + 1, line: 1 } };
+}
+
+async function readHead(path: string, gzip: boolean, size: number): Promise<Uint8Array> {
+  const reader = await openChunks(path, gzip, size, 0);
+  try {
+    const chunk = await reader.read();
+    return (chunk ?? new Uint8Array(0)).slice(0, LIMITS.headerBytes);
+  } finally {
+    await reader.close();
+  }
+}
+
+const PIECES = 64;
+const PIECE_BYTES = 16 * 1024;
+
+async function digestOf(file: FileHandle, size: number): Promise<string> {
+  const hash = createHash('sha256');
+  const piece = new Uint8Array(PIECE_BYTES);
+  const span = Math.max(0, size - PIECE_BYTES);
+  for (let index = 0; index < PIECES; index++) {
+    const at = Math.floor((span * index) / (PIECES - 1));
+    const { bytesRead } = await file.read(piece, 0, PIECE_BYTES, at);
+    hash.update(piece.subarray(0, bytesRead));
+    if (size <= PIECE_BYTES) break;
+  }
+  return hash.digest('hex');
+}
+
+function unreadable(path: string, why: string, cause?: unknown): TenantAnalyticsError {
+  return new TenantAnalyticsError('INPUT_UNREADABLE', `Cannot read ${path}: ${why}.`, { cause });
+}

@@ -1,0 +1,196 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { messageOf, storageError, TenantAnalyticsError } from '../../base/errors.ts';
+import { FilePartition, type FilePosition } from '../../connectors/file/file-partition.ts';
+import { lockFolder } from '../../connectors/file/folder-lock.ts';
+import { type InputFile, inspectInput } from '../../connectors/file/input-file.ts';
+import { FilePartStore } from '../../connectors/file/part-store.ts';
+import { companyJobProcessing } from '../../pipeline/company-job-processing.ts';
+import { type Parameters, type ParameterTexts, readParameters } from '../../pipeline/parameters.ts';
+import { CheckpointStore, type FoundCheckpoint } from '../../runtime/checkpoint-store.ts';
+import type { CheckpointBody } from '../../runtime/checkpointer.ts';
+import type { Graph, ObjectSink } from '../../runtime/contract.ts';
+import { Engine } from '../../runtime/engine.ts';
+import type { PartStore, PartsState, World } from '../../runtime/ports.ts';
+import { Pressure } from '../../runtime/pressure.ts';
+import { checkIdentity, identityOf, type ReplayIdentity } from './replay-identity.ts';
+
+export interface ReplayRequest {
+  readonly companies: readonly string[];
+  readonly jobs: readonly string[];
+  readonly output: string;
+  readonly texts: ParameterTexts;
+}
+
+export interface ReplayObserver {
+  /** Once the engine is ready to run: where to look for progress, and how to stop it. */
+  started(engine: Pick<Engine, 'stop' | 'progress' | 'counters'>, resumed: boolean): void;
+}
+
+export interface ReplayResult {
+  readonly status: 'done' | 'already-done' | 'stopped';
+  /** Over all calls for this output. */
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+/**
+ * Runs the graph over files, to their end. Called again after a crash it goes on from the last checkpoint; after the end
+ * it changes nothing.
+ */
+export async function replay(request: ReplayRequest, world: World, observer: ReplayObserver): Promise<ReplayResult> {
+  const output = resolve(request.output);
+  const parameters = readParameters(withSinkPath(request.texts, output));
+  const graph = companyJobProcessing(parameters);
+  const inputs = await inspectInputs(graph, request);
+  const identity = identityOf(graph.name, inputs, parameters);
+  refuseUnconnected(graph);
+
+  await makeOutput(output);
+  const lock = await lockFolder(`${output}/.state`);
+  try {
+    const store = new CheckpointStore(world, `${output}/.state/checkpoints`);
+    const found = await store.open();
+    const body = found?.body as CheckpointBody | undefined;
+    if (body === undefined) await refuseForeignRows(output, world);
+    const known = body === undefined ? identity : checkIdentity(identity, body.identity, request.output);
+    if (body?.ended === true) return { status: 'already-done', counters: body.counters };
+    return await run({ graph, parameters, inputs, identity: known, store, found, world, observer });
+  } finally {
+    await lock.release();
+  }
+}
+
+interface Run {
+  readonly graph: Graph;
+  readonly parameters: Parameters;
+  readonly inputs: ReadonlyMap<string, InputFile>;
+  readonly identity: ReplayIdentity;
+  readonly store: CheckpointStore;
+  readonly found: FoundCheckpoint | undefined;
+  readonly world: World;
+  readonly observer: ReplayObserver;
+}
+
+async function run({ graph, parameters, inputs, identity, store, found, world, observer }: Run): Promise<ReplayResult> {
+  const body = found?.body as CheckpointBody | undefined;
+  const pressure = new Pressure();
+  const running: { engine?: Engine } = {};
+  const sinks = new Map<string, PartStore>();
+  const runID = randomBytes(4).toString('hex');
+  for (const sink of [...graph.sinks, graph.deadLetters]) {
+    if (sink.kind === 'stream') continue;
+    const parts = new FilePartStore(world, pressure, partOptions(sink, runID), (error) => running.engine?.fail(error));
+    await parts.restore(body?.sinks[sink.id] as PartsState | undefined);
+    sinks.set(sink.id, parts);
+  }
+  const partitions = [...inputs].map(([id, input]) => openPartition(graph, id, input, identity, body));
+  const engine = new Engine({
+    graph,
+    world,
+    store,
+    found,
+    identity,
+    partitions,
+    sinks,
+    pressure,
+    outOfOrderness: parameters.application['watermark.outOfOrderness'],
+    checkpointIntervalMs: parameters.application['checkpoint.interval'],
+  });
+  running.engine = engine;
+  observer.started(engine, found !== undefined);
+  const status = await engine.run();
+  return { status: status === 'ended' ? 'done' : 'stopped', counters: engine.counters };
+}
+
+function openPartition(
+  graph: Graph,
+  id: string,
+  input: InputFile,
+  identity: ReplayIdentity,
+  body: CheckpointBody | undefined,
+): FilePartition {
+  const sourceID = id.slice(0, id.indexOf(':'));
+  const source = graph.sources.find((candidate) => candidate.id === sourceID);
+  return new FilePartition(
+    {
+      path: input.path,
+      baseName: input.identity.name,
+      sourceID,
+      gzip: input.gzip,
+      size: input.identity.size,
+      arrivalTime: identity.arrivalTimes[id] ?? input.modifiedAt,
+      columns: input.columns,
+      maxRecordBytes: source?.maxRecordBytes ?? Number.MAX_SAFE_INTEGER,
+    },
+    (body?.partitions[id]?.position as FilePosition | undefined) ?? input.start,
+  );
+}
+
+function withSinkPath(texts: ParameterTexts, output: string): ParameterTexts {
+  return {
+    ...texts,
+    ApplicationConfigProperties: { ...texts.ApplicationConfigProperties, S3SinkPath: pathToFileURL(output).href },
+  };
+}
+
+/** Inputs by partition id, `<source>:<base name>`. */
+async function inspectInputs(graph: Graph, request: ReplayRequest): Promise<Map<string, InputFile>> {
+  const inputs = new Map<string, InputFile>();
+  for (const source of graph.sources) {
+    for (const path of source.id === 'companies' ? request.companies : request.jobs) {
+      const id = `${source.id}:${basename(path)}`;
+      if (inputs.has(id)) {
+        throw new TenantAnalyticsError(
+          'USAGE',
+          `Two inputs are named ${basename(path)}: event ids are made of base names and lines, so give them different names.`,
+        );
+      }
+      inputs.set(id, await inspectInput(path, source));
+    }
+  }
+  return inputs;
+}
+
+/** @throws TenantAnalyticsError NOT_CONNECTED for what only a live host will have */
+function refuseUnconnected(graph: Graph): void {
+  for (const stage of graph.stages) {
+    if (stage.kind !== 'http') continue;
+    const setting = stage.service === 'tenant-manager' ? 'enrichment=join' : 'scoring=off';
+    throw new TenantAnalyticsError(
+      'NOT_CONNECTED',
+      `${stage.service} is called over HTTP, which this version does not do yet. Set --set ${setting}.`,
+    );
+  }
+  for (const sink of [...graph.sinks, graph.deadLetters]) {
+    if (sink.kind === 'stream' || sink.path.startsWith('file://')) continue;
+    throw new TenantAnalyticsError('NOT_CONNECTED', `${sink.path}: this version writes to file:/// only.`);
+  }
+}
+
+async function makeOutput(output: string): Promise<void> {
+  await mkdir(`${output}/.state`, { recursive: true }).catch((error: unknown) => {
+    throw storageError(error, `Cannot make the output folder ${output}`);
+  });
+}
+
+/** A folder with rows but no state: whose rows they are cannot be known, so nothing is added to them. */
+async function refuseForeignRows(output: string, world: World): Promise<void> {
+  const rows = (await world.files.list(output)).filter((entry) => entry.isFolder && entry.name.startsWith('dt='));
+  if (rows.length === 0) return;
+  throw new TenantAnalyticsError(
+    'OUTPUT_OCCUPIED',
+    `${output} holds rows (${rows[0]?.name}, …) but no state of a replay. Choose an empty folder as --output.`,
+  );
+}
+
+function partOptions(sink: ObjectSink<unknown>, newRunID: string) {
+  let folder: string;
+  try {
+    folder = fileURLToPath(sink.path);
+  } catch (error) {
+    throw new TenantAnalyticsError('PARAMETER_INVALID', `${sink.path}: expected file:///folder: ${messageOf(error)}`);
+  }
+  return { folder, extension: sink.extension, rollBytes: sink.rollBytes, rollAgeMs: sink.rollAgeMs, newRunID };
+}
