@@ -16,3 +16,5 @@ export const LIMITS = {
   /** The first line of a file, as far as it is looked at for a header. */
   headerBytes: 64 * 1024,
 } as const;
+
+export type Limits = { readonly [Name in keyof typeof LIMITS]: number };

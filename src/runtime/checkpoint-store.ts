@@ -1,6 +1,6 @@
 import { ByteWriter } from '../base/bytes.ts';
 import { messageOf, storageError, TenantAnalyticsError } from '../base/errors.ts';
-import { LIMITS } from '../base/limits.ts';
+import { LIMITS, type Limits } from '../base/limits.ts';
 import {
   type CheckpointFile,
   CorruptFile,
@@ -33,15 +33,17 @@ export interface FoundCheckpoint {
 export class CheckpointStore {
   readonly #world: World;
   readonly #folder: string;
+  readonly #compactionMinBytes: number;
   #lastID = 0;
   #chain: { name: string; bytes: number }[] = [];
   #previousChain: readonly string[] = [];
   #compaction: Promise<void> | undefined;
   #compacted: { base: { name: string; bytes: number }; replaces: number } | undefined;
 
-  constructor(world: World, folder: string) {
+  constructor(world: World, folder: string, limits: Pick<Limits, 'compactionMinBytes'> = LIMITS) {
     this.#world = world;
     this.#folder = folder;
+    this.#compactionMinBytes = limits.compactionMinBytes;
   }
 
   /** Checkpoints committed so far, over all runs. */
@@ -167,7 +169,7 @@ export class CheckpointStore {
     if (this.#compaction !== undefined || this.#compacted !== undefined) return;
     const [base, ...changes] = this.#chain;
     const changed = changes.reduce((sum, file) => sum + file.bytes, 0);
-    if (base === undefined || changed < Math.max(LIMITS.compactionMinBytes, base.bytes)) return;
+    if (base === undefined || changed < Math.max(this.#compactionMinBytes, base.bytes)) return;
     const names = this.#chain.map((file) => file.name);
     this.#compaction = this.#compact(names)
       .catch((error: unknown) =>

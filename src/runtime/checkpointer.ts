@@ -31,6 +31,8 @@ export interface Cut {
 /**
  * Takes checkpoints while the graph runs. `#begin` cuts between two records, without waiting; then bytes are made
  * durable, then the checkpoint, and only then parts become visible. One at a time.
+ *
+ * Invariant: after one that failed none is taken. What it had cut off (changed keys, complete parts) would be missing.
  */
 export class Checkpointer {
   readonly #world: World;
@@ -41,6 +43,7 @@ export class Checkpointer {
   #lastBegun = Number.NEGATIVE_INFINITY;
   #running: Promise<void> | undefined;
   #full: boolean;
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(
     world: World,
@@ -63,7 +66,10 @@ export class Checkpointer {
   /** Begins a checkpoint and goes on; `onFailure` hears when it cannot be completed. */
   start(onFailure: (error: unknown) => void): void {
     this.#running = this.#begin(false)
-      .catch(onFailure)
+      .catch((error: unknown) => {
+        this.#failure = { error };
+        onFailure(error);
+      })
       .finally(() => {
         this.#running = undefined;
       });
@@ -72,6 +78,7 @@ export class Checkpointer {
   /** Takes a checkpoint of now, after the one under way, and waits until it is committed. */
   async take(ended: boolean): Promise<void> {
     await this.settled();
+    if (this.#failure !== undefined) throw this.#failure.error;
     await this.#begin(ended);
   }
 

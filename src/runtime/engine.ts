@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { LIMITS } from '../base/limits.ts';
+import { LIMITS, type Limits } from '../base/limits.ts';
 import type { CheckpointStore, FoundCheckpoint } from './checkpoint-store.ts';
 import { type CheckpointBody, Checkpointer, type Cut, type PartitionState } from './checkpointer.ts';
 import type { Graph } from './contract.ts';
@@ -21,6 +21,7 @@ export interface EngineOptions {
   readonly pressure: Pressure;
   readonly outOfOrderness: number;
   readonly checkpointIntervalMs: number;
+  readonly limits?: Pick<Limits, 'timersPerTurn'>;
 }
 
 interface Reading {
@@ -70,7 +71,10 @@ export class Engine {
 
   /** Bytes delivered of those there are, over all partitions, ended ones included. */
   progress(): { readonly read: number; readonly total: number } {
-    const parts = this.#options.partitions.map((partition) => partition.progress());
+    const parts = this.#options.partitions.map((partition) => {
+      const { read, total } = partition.progress();
+      return { read: this.#ended[partition.id] === undefined ? read : total, total };
+    });
     return {
       read: parts.reduce((sum, part) => sum + part.read, 0),
       total: parts.reduce((sum, part) => sum + part.total, 0),
@@ -151,7 +155,7 @@ export class Engine {
 
   /** Fires due timers; true when all have fired, false when back-pressure or the turn's limit came first. */
   #fireTimers(): boolean {
-    let left: number = LIMITS.timersPerTurn;
+    let left = (this.#options.limits ?? LIMITS).timersPerTurn;
     for (const stage of this.#wiring.keyed) {
       while (stage.fireNext(this.#watermark.value)) {
         if (--left === 0 || this.#options.pressure.full) return false;

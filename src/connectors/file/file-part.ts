@@ -1,6 +1,5 @@
 import { ByteWriter } from '../../base/bytes.ts';
 import { storageError } from '../../base/errors.ts';
-import { LIMITS } from '../../base/limits.ts';
 import type { EpochMs } from '../../base/time.ts';
 import type { Part, World, WritableFile } from '../../runtime/ports.ts';
 import type { Pressure } from '../../runtime/pressure.ts';
@@ -12,6 +11,7 @@ export interface FilePartSetting {
   readonly world: World;
   readonly pressure: Pressure;
   readonly rollBytes: number;
+  readonly flushBytes: number;
   readonly onComplete: (part: FilePart) => void;
   readonly onFailure: (error: unknown) => void;
 }
@@ -53,14 +53,14 @@ export class FilePart implements Part, PartName {
   }
 
   wrote(): void {
-    if (this.buffer.length >= LIMITS.flushBytes) this.flush();
+    if (this.buffer.length >= this.#setting.flushBytes) this.flush();
     if (this.bytes >= this.#setting.rollBytes) this.#setting.onComplete(this);
   }
 
   flush(): void {
     const size = this.buffer.length;
     if (size === 0) return;
-    const bytes = this.buffer.take(size >= LIMITS.flushBytes ? size + 1024 : 1024);
+    const bytes = this.buffer.take(size >= this.#setting.flushBytes ? size + 1024 : 1024);
     this.#handedOver += size;
     this.#unsynced = true;
     const { pressure, world } = this.#setting;

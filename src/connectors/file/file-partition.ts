@@ -16,6 +16,8 @@ export interface FilePartitionOptions {
   readonly arrivalTime: EpochMs;
   readonly columns: Columns | null;
   readonly maxRecordBytes: number;
+  /** Opens the bytes from an offset on; by default those of `path`. */
+  readonly open?: (offset: number) => Promise<ChunkReader>;
 }
 
 /** Where reading goes on. */
@@ -74,8 +76,8 @@ export class FilePartition implements Partition {
   }
 
   async fill(): Promise<void> {
-    const { path, gzip, size } = this.#options;
-    this.#reader ??= await openChunks(path, gzip, size, this.#offset);
+    const { path, gzip, size, open = (offset) => openChunks(path, gzip, size, offset) } = this.#options;
+    this.#reader ??= await open(this.#offset);
     const chunk = await this.#reader.read();
     this.#at = 0;
     this.#chunk = chunk ?? new Uint8Array(0);

@@ -1,5 +1,5 @@
 import { TenantAnalyticsError } from '../../base/errors.ts';
-import { LIMITS } from '../../base/limits.ts';
+import { LIMITS, type Limits } from '../../base/limits.ts';
 import type { EpochMs } from '../../base/time.ts';
 import type { Part, PartStore, PartsBarrier, PartsState, World } from '../../runtime/ports.ts';
 import type { Pressure } from '../../runtime/pressure.ts';
@@ -14,6 +14,7 @@ export interface PartStoreOptions {
   readonly rollAgeMs: number;
   /** Used when there is no state yet. */
   readonly newRunID: string;
+  readonly limits?: Pick<Limits, 'flushBytes' | 'openParts'>;
 }
 
 /**
@@ -27,6 +28,7 @@ export class FilePartStore implements PartStore {
   readonly #world: World;
   readonly #pressure: Pressure;
   readonly #options: PartStoreOptions;
+  readonly #limits: Pick<Limits, 'flushBytes' | 'openParts'>;
   readonly #onFailure: (error: unknown) => void;
   readonly #open = new Map<string, FilePart>();
   #names: PartNames;
@@ -39,6 +41,7 @@ export class FilePartStore implements PartStore {
     this.#world = world;
     this.#pressure = pressure;
     this.#options = options;
+    this.#limits = options.limits ?? LIMITS;
     this.#onFailure = onFailure;
     this.#names = new PartNames(options.folder, options.newRunID, options.extension);
   }
@@ -95,7 +98,7 @@ export class FilePartStore implements PartStore {
     if (this.#last?.partition === partition && this.#last.isOpen) return this.#last;
     let part = this.#open.get(partition);
     if (part === undefined) {
-      if (this.#open.size >= LIMITS.openParts) this.#closeLeastRecent();
+      if (this.#open.size >= this.#limits.openParts) this.#closeLeastRecent();
       part = this.#addPart(partition, this.#nextSequence++, this.#world.clock.now());
       this.#open.set(partition, part);
     }
@@ -112,6 +115,7 @@ export class FilePartStore implements PartStore {
       world: this.#world,
       pressure: this.#pressure,
       rollBytes: this.#options.rollBytes,
+      flushBytes: this.#limits.flushBytes,
       onComplete: (part) => this.#complete(part),
       onFailure: this.#onFailure,
     });

@@ -1,21 +1,20 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { messageOf, storageError, TenantAnalyticsError } from '../../base/errors.ts';
+import { pathToFileURL } from 'node:url';
+import { storageError, TenantAnalyticsError } from '../../base/errors.ts';
+import { LIMITS } from '../../base/limits.ts';
 import { FilePartition, type FilePosition } from '../../connectors/file/file-partition.ts';
 import { lockFolder } from '../../connectors/file/folder-lock.ts';
 import { type InputFile, inspectInput } from '../../connectors/file/input-file.ts';
-import { FilePartStore } from '../../connectors/file/part-store.ts';
 import { companyJobProcessing } from '../../pipeline/company-job-processing.ts';
-import { type Parameters, type ParameterTexts, readParameters } from '../../pipeline/parameters.ts';
-import { CheckpointStore, type FoundCheckpoint } from '../../runtime/checkpoint-store.ts';
+import { type ParameterTexts, readParameters } from '../../pipeline/parameters.ts';
+import { CheckpointStore } from '../../runtime/checkpoint-store.ts';
 import type { CheckpointBody } from '../../runtime/checkpointer.ts';
-import type { Graph, ObjectSink } from '../../runtime/contract.ts';
-import { Engine } from '../../runtime/engine.ts';
-import type { PartStore, PartsState, World } from '../../runtime/ports.ts';
-import { Pressure } from '../../runtime/pressure.ts';
+import type { Graph } from '../../runtime/contract.ts';
+import type { Engine } from '../../runtime/engine.ts';
+import type { World } from '../../runtime/ports.ts';
 import { checkIdentity, identityOf, type ReplayIdentity } from './replay-identity.ts';
+import { runGraph } from './run-graph.ts';
 
 export interface ReplayRequest {
   readonly companies: readonly string[];
@@ -56,52 +55,13 @@ export async function replay(request: ReplayRequest, world: World, observer: Rep
     if (body === undefined) await refuseForeignRows(output, world);
     const known = body === undefined ? identity : checkIdentity(identity, body.identity, request.output);
     if (body?.ended === true) return { status: 'already-done', counters: body.counters };
-    return await run({ graph, parameters, inputs, identity: known, store, found, world, observer });
+    const partitions = [...inputs].map(([id, input]) => openPartition(graph, id, input, known, body));
+    const run = { graph, parameters, identity: known, store, found, world, partitions, limits: LIMITS };
+    const result = await runGraph(run, (engine) => observer.started(engine, found !== undefined));
+    return { status: result.status === 'ended' ? 'done' : 'stopped', counters: result.counters };
   } finally {
     await lock.release();
   }
-}
-
-interface Run {
-  readonly graph: Graph;
-  readonly parameters: Parameters;
-  readonly inputs: ReadonlyMap<string, InputFile>;
-  readonly identity: ReplayIdentity;
-  readonly store: CheckpointStore;
-  readonly found: FoundCheckpoint | undefined;
-  readonly world: World;
-  readonly observer: ReplayObserver;
-}
-
-async function run({ graph, parameters, inputs, identity, store, found, world, observer }: Run): Promise<ReplayResult> {
-  const body = found?.body as CheckpointBody | undefined;
-  const pressure = new Pressure();
-  const running: { engine?: Engine } = {};
-  const sinks = new Map<string, PartStore>();
-  const runID = randomBytes(4).toString('hex');
-  for (const sink of [...graph.sinks, graph.deadLetters]) {
-    if (sink.kind === 'stream') continue;
-    const parts = new FilePartStore(world, pressure, partOptions(sink, runID), (error) => running.engine?.fail(error));
-    await parts.restore(body?.sinks[sink.id] as PartsState | undefined);
-    sinks.set(sink.id, parts);
-  }
-  const partitions = [...inputs].map(([id, input]) => openPartition(graph, id, input, identity, body));
-  const engine = new Engine({
-    graph,
-    world,
-    store,
-    found,
-    identity,
-    partitions,
-    sinks,
-    pressure,
-    outOfOrderness: parameters.application['watermark.outOfOrderness'],
-    checkpointIntervalMs: parameters.application['checkpoint.interval'],
-  });
-  running.engine = engine;
-  observer.started(engine, found !== undefined);
-  const status = await engine.run();
-  return { status: status === 'ended' ? 'done' : 'stopped', counters: engine.counters };
 }
 
 function openPartition(
@@ -183,14 +143,4 @@ async function refuseForeignRows(output: string, world: World): Promise<void> {
     'OUTPUT_OCCUPIED',
     `${output} holds rows (${rows[0]?.name}, …) but no state of a replay. Choose an empty folder as --output.`,
   );
-}
-
-function partOptions(sink: ObjectSink<unknown>, newRunID: string) {
-  let folder: string;
-  try {
-    folder = fileURLToPath(sink.path);
-  } catch (error) {
-    throw new TenantAnalyticsError('PARAMETER_INVALID', `${sink.path}: expected file:///folder: ${messageOf(error)}`);
-  }
-  return { folder, extension: sink.extension, rollBytes: sink.rollBytes, rollAgeMs: sink.rollAgeMs, newRunID };
 }
