@@ -5,19 +5,21 @@ rmSync('dist', { recursive: true, force: true });
 
 const common = { bundle: true, format: 'esm', target: 'node20', sourcemap: true, logLevel: 'warning' };
 
-// The command line, with the packages it uses left beside it.
+// The command line, with the packages it uses inside (it starts in half the time), but for native code. Some of them
+// are CommonJS, and ask for Node's modules by `require`.
 await build({
   ...common,
   entryPoints: ['src/cli/main.ts'],
   outfile: 'dist/cli.js',
   platform: 'node',
-  packages: 'external',
+  external: ['fs-native-extensions'],
+  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
 });
 
 // The graph alone, with all it needs inside: what every host runs. A platform of `neutral` refuses Node's modules.
 await build({
   ...common,
-  entryPoints: ['src/pipeline/company-job-processing.ts'],
+  entryPoints: ['src/hosts/bundle.ts'],
   outfile: 'dist/graph.js',
   platform: 'neutral',
   mainFields: ['module', 'main'],

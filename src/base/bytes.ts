@@ -1,5 +1,14 @@
 import { decodeUtf8, writeUtf8 } from './utf8.ts';
 
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** Up to this size a loop is faster than the call into the engine that copies. */
+const SHORT_BYTES = 96;
+
+/** Seven digits fit an integer of 31 bits. */
+const DIGITS_AT_ONCE = 10_000_000;
+
 /**
  * A growing byte buffer: the one encoder of state, checkpoints and rows, on every host. Integers are LEB128 varints.
  * `take()` hands the bytes over and starts anew; what was handed over is never written again.
@@ -73,28 +82,63 @@ export class ByteWriter {
     this.#length = writeUtf8(value, this.#bytes, this.#length);
   }
 
-  /** The decimal digits of an unsigned integer: what `utf8(String(value))` writes, without the string. */
+  /** The decimal digits of a count: what `utf8(String(value))` writes, for an integer from 0 to 2^53 - 1 without the string. */
   digits(value: number): void {
-    if (value >= 10_000_000 || value < 0 || value !== (value | 0)) {
+    if (!(value >= 0 && Number.isSafeInteger(value))) {
       this.utf8(String(value));
       return;
     }
-    if (this.#length + 8 > this.#bytes.length) this.#grow(8);
+    if (value < DIGITS_AT_ONCE) {
+      this.#fewDigits(value, value < 10 ? 1 : value < 100 ? 2 : value < 1000 ? 3 : digitCount(value));
+      return;
+    }
+    const high = Math.floor(value / DIGITS_AT_ONCE);
+    this.digits(high);
+    this.#fewDigits(value - high * DIGITS_AT_ONCE, 7);
+  }
+
+  #fewDigits(value: number, count: number): void {
+    if (this.#length + count > this.#bytes.length) this.#grow(count);
     const bytes = this.#bytes;
-    let at = this.#length + (value < 10 ? 1 : value < 100 ? 2 : value < 1000 ? 3 : digitCount(value));
-    this.#length = at;
+    const start = this.#length;
+    this.#length = start + count;
     let rest = value;
-    do {
+    for (let at = start + count - 1; at >= start; at--) {
       const tenth = (rest / 10) | 0;
-      bytes[--at] = 48 + rest - tenth * 10;
+      bytes[at] = 48 + rest - tenth * 10;
       rest = tenth;
-    } while (rest > 0);
+    }
   }
 
   bytes(value: Uint8Array): void {
-    if (this.#length + value.length > this.#bytes.length) this.#grow(value.length);
-    this.#bytes.set(value, this.#length);
-    this.#length += value.length;
+    this.slice(value, 0, value.length);
+  }
+
+  /** The bytes [from, to) of `value`. */
+  slice(value: Uint8Array, from: number, to: number): void {
+    const size = to - from;
+    const at = this.#length;
+    if (at + size > this.#bytes.length) this.#grow(size);
+    this.#length = at + size;
+    if (size > SHORT_BYTES) {
+      this.#bytes.set(size === value.length ? value : value.subarray(from, to), at);
+      return;
+    }
+    const bytes = this.#bytes;
+    for (let i = 0; i < size; i++) bytes[at + i] = value[from + i] ?? 0;
+  }
+
+  /** Text as a JSON string, quotes and escapes included. */
+  json(value: string): void {
+    for (let i = 0; i < value.length; i++) {
+      const code = value.charCodeAt(i);
+      if (code >= 0x20 && code < 0x7f && code !== QUOTE && code !== BACKSLASH) continue;
+      this.utf8(JSON.stringify(value));
+      return;
+    }
+    this.byte(QUOTE);
+    this.utf8(value);
+    this.byte(QUOTE);
   }
 
   /** Bytes with their length before them. */

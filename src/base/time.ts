@@ -18,6 +18,19 @@ export function isoDate(day: UtcDay): string {
   return new Date(day * DAY_MS).toISOString().slice(0, 10);
 }
 
+/** Remembers what was made for the last day it was asked for: most rows in a row are of one day. */
+export function ofLastDay(make: (day: UtcDay) => string): (day: UtcDay) => string {
+  let lastDay: UtcDay = Number.NaN;
+  let last = '';
+  return (day) => {
+    if (day !== lastDay) {
+      lastDay = day;
+      last = make(day);
+    }
+    return last;
+  };
+}
+
 const ISO_8601 =
   /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(Z|[+-]\d{2}(?::?\d{2})?)?)?$/;
 

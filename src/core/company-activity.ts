@@ -1,4 +1,4 @@
-import { DAY_MS, dayOf, type UtcDay } from '../base/time.ts';
+import { DAY_MS, dayOf, isoDate, ofLastDay, type UtcDay } from '../base/time.ts';
 import { type Collector, type KeyedStage, NO_TIMER, Rejection } from '../runtime/contract.ts';
 import { type CompanyState, companyStateCodec, NO_DAY, tombstone } from './company-state.ts';
 import { DayBuckets, LONG_WINDOW, SHORT_WINDOW } from './day-buckets.ts';
@@ -44,6 +44,7 @@ class CompanyActivity {
   readonly #rolling: boolean;
   readonly #decay: boolean;
   readonly #scoreStatus: ScoreStatus;
+  readonly #dateOf = ofLastDay(isoDate);
 
   constructor(options: ActivityOptions) {
     this.#rolling = options.counting === 'rolling';
@@ -112,14 +113,27 @@ class CompanyActivity {
       );
       return state;
     }
-    if (!this.#rolling) {
-      state.version++;
-      const { job30, job90 } = profile;
-      out.emit(jobRow(profile, job30 + job.nbJobs, job90 + job.nbJobs, state.version, job, stale, this.#scoreStatus));
-      return state;
-    }
-    this.#count(state, profile, job, stale, out);
+    if (this.#rolling) this.#count(state, profile, job, stale, out);
+    else this.#addOnce(state, profile, job, stale, out);
     return state;
+  }
+
+  /** The first version's formula: each event is added to the record's counts, and forgotten. */
+  #addOnce(
+    state: CompanyState,
+    profile: CompanyProfile,
+    job: JobEvent,
+    stale: boolean,
+    out: Collector<EnrichedCompany>,
+  ): void {
+    const job30 = profile.job30 + job.nbJobs;
+    const job90 = profile.job90 + job.nbJobs;
+    if (isTooMuch(job30, job90)) {
+      out.reject(tooManyJobs(job));
+      return;
+    }
+    state.version++;
+    out.emit(jobRow(profile, job30, job90, state.version, job, stale, this.#scoreStatus));
   }
 
   #count(
@@ -152,8 +166,8 @@ class CompanyActivity {
     const before90 = (clockDay - state.baseDay < LONG_WINDOW ? profile.job90 : 0) + buckets.sum90;
     const job30 = inShort ? before30 + job.nbJobs : before30;
     const job90 = before90 + job.nbJobs;
-    if (job90 > Number.MAX_SAFE_INTEGER || job30 > Number.MAX_SAFE_INTEGER) {
-      out.reject(new Rejection('invalid', `nbJobs: expected a count that stays below 2^53, got ${job.nbJobs} more`));
+    if (isTooMuch(job30, job90)) {
+      out.reject(tooManyJobs(job));
       return;
     }
     const asStated = state.settled === clockDay && state.stated30 === before30 && state.stated90 === before90;
@@ -183,7 +197,7 @@ class CompanyActivity {
       state.stated90 = job90;
       state.version++;
       state.due = dueBoundary(state, profile);
-      out.emit(decayRow(profile, job30, job90, state.version, boundary, this.#scoreStatus));
+      out.emit(decayRow(profile, job30, job90, state.version, boundary, this.#dateOf(boundary), this.#scoreStatus));
     }
     return state;
   }
@@ -191,6 +205,15 @@ class CompanyActivity {
 
 function countAsOf(state: CompanyState, base: number, day: UtcDay, window: number): number {
   return (day - state.baseDay < window ? base : 0) + (state.buckets?.sumAfter(day - window) ?? 0);
+}
+
+/** Beyond 2^53 - 1 a count would no longer be exact. */
+function isTooMuch(job30: number, job90: number): boolean {
+  return job90 > Number.MAX_SAFE_INTEGER || job30 > Number.MAX_SAFE_INTEGER;
+}
+
+function tooManyJobs(job: JobEvent): Rejection {
+  return new Rejection('invalid', `nbJobs: expected a count that stays below 2^53, got ${job.nbJobs} more`);
 }
 
 function lateMessage(job: JobEvent, clockDay: UtcDay): string {

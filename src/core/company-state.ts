@@ -120,16 +120,15 @@ export function decodeProfile(from: ByteReader): CompanyProfile {
 function encodeBuckets(buckets: DayBuckets, to: ByteWriter): void {
   to.varint(buckets.day);
   let empty = 0;
-  for (let age = 0; age < LONG_WINDOW; age++) {
-    const count = buckets.count(buckets.day - age + LONG_WINDOW);
+  buckets.forEach((count) => {
     if (count === 0) {
       empty++;
-      continue;
+      return;
     }
     if (empty > 0) writeEmpty(empty, to);
     empty = 0;
     to.varint(count);
-  }
+  });
   if (empty > 0) writeEmpty(empty, to);
 }
 

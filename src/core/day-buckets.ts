@@ -53,6 +53,13 @@ export class DayBuckets {
     this.sum90 = 0;
   }
 
+  /** Calls back with the count of each of the 90 days, from the newest to the oldest. */
+  forEach(visit: (count: number) => void): void {
+    const newest = slot(this.day);
+    for (let i = newest; i >= 0; i--) visit(this.#counts[i] ?? 0);
+    for (let i = LONG_WINDOW - 1; i > newest; i--) visit(this.#counts[i] ?? 0);
+  }
+
   /** Sum of the days after `after`, as if the windows had moved on without any further event. */
   sumAfter(after: UtcDay): number {
     let sum = 0;

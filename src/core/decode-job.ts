@@ -73,8 +73,9 @@ function jobFromFields(fields: Fields, notation: Notation, meta: RecordMeta): Jo
   if (creationDate instanceof Rejection) return creationDate;
   const dataSize = fields.dataSize === undefined ? null : countField(fields, 'dataSize', notation);
   if (dataSize instanceof Rejection) return dataSize;
-  const eventID = fields.eventID === undefined ? defaultEventID(meta) : fields.eventID;
-  if (typeof eventID !== 'string' || eventID === '') return invalid('eventID', 'a text that is not empty', eventID);
+  const eventID = fields.eventID === undefined ? defaultEventID(meta) : textField(fields, 'eventID');
+  if (eventID instanceof Rejection) return eventID;
+  if (eventID === '') return invalid('eventID', 'a text that is not empty', eventID);
   return { kind: 'job', companyID, userID, nbJobs, time: creationDate ?? meta.arrivalTime, dataSize, eventID };
 }
 

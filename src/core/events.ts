@@ -13,7 +13,7 @@ export interface JobEvent {
   readonly eventID: string;
 }
 
-/** What the source of record says of a tenant. Never changed once made: rows share it. */
+/** What the source of record says of a tenant. Its value never changes once made: rows share it. */
 export interface CompanyProfile {
   readonly companyID: string;
   readonly industry: string;
@@ -23,6 +23,15 @@ export interface CompanyProfile {
   readonly job90: number;
   readonly monthlyFee: number;
   readonly totalFee: number;
+  /** For who encodes rows: the bytes that are the same in all rows with this profile. No part of the value. */
+  encoded?: ProfileBytes | undefined;
+}
+
+/** The constant bytes of a row: [0, head) stand before its counts, the rest after them. */
+export interface ProfileBytes {
+  readonly encoder: object;
+  readonly bytes: Uint8Array;
+  readonly head: number;
 }
 
 /** A company record with its time (`updatedAt`, else arrival); a null profile is a deletion. */

@@ -62,7 +62,7 @@ export class JobScanner {
       if (next === CLOSE) break;
       if (next !== COMMA) return false;
     }
-    this.#skipBlanks();
+    if (this.#at < to) this.#skipBlanks(); // Not the CR of a CR LF, which lies beyond `to`.
     return this.#at === to && (seen & 7) === 7;
   }
 

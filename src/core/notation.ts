@@ -69,7 +69,10 @@ function canonicalJsonName(name: string, shape: RecordShape): string | undefined
 function readCsv(text: string, columns: Columns | null, shape: RecordShape): Notated | Rejection {
   const cells = csvCells(text);
   if (cells === undefined)
-    return new Rejection('malformed', `expected ${shape.what} as a CSV line: a quote is not closed`);
+    return new Rejection(
+      'malformed',
+      `expected ${shape.what} as a CSV line: a quote does not open and close a whole cell`,
+    );
   const fields: Record<string, unknown> = {};
   if (columns === null) {
     if (cells.length < shape.required.length || cells.length > shape.positions.length) {
@@ -96,12 +99,16 @@ function setCell(fields: Record<string, unknown>, name: string, cell: string | u
   fields[name] = cell;
 }
 
-/** The cells of one CSV line, or undefined when a quote is not closed. */
+const QUOTED = '"[^"]*(?:""[^"]*)*"';
+const CELL = `(?:${QUOTED}|[^",\\r\\n]*)`;
+/** A line of RFC 4180: a quote opens and closes a whole cell, and is doubled inside one. */
+const CSV_LINE = new RegExp(`^${CELL}(?:,${CELL})*$`);
+
+/** The cells of one CSV line, or undefined when its quotes are not those of RFC 4180. */
 function csvCells(line: string): readonly string[] | undefined {
   const text = line.endsWith('\r') ? line.slice(0, -1) : line;
   if (!text.includes('"')) return text.split(',');
-  const quotes = text.split('"').length - 1;
-  return quotes % 2 === 0 ? (csvParseRows(text)[0] ?? ['']) : undefined;
+  return CSV_LINE.test(text) ? (csvParseRows(text)[0] ?? ['']) : undefined;
 }
 
 /**

@@ -1,7 +1,6 @@
-import type { ByteWriter } from '../base/bytes.ts';
-import { ByteWriter as Writer } from '../base/bytes.ts';
-import { DAY_MS, dayOf, type EpochMs, isoDate, type UtcDay } from '../base/time.ts';
-import type { CompanyProfile, JobEvent } from './events.ts';
+import { ByteWriter } from '../base/bytes.ts';
+import { DAY_MS, dayOf, type EpochMs, isoDate, ofLastDay, type UtcDay } from '../base/time.ts';
+import type { CompanyProfile, JobEvent, ProfileBytes } from './events.ts';
 
 export type ScoreStatus = 'scored' | 'unavailable' | 'off';
 
@@ -70,6 +69,7 @@ export function decayRow(
   job90: number,
   version: number,
   day: UtcDay,
+  date: string,
   scoreStatus: ScoreStatus,
 ): EnrichedCompany {
   return {
@@ -80,7 +80,7 @@ export function decayRow(
     scoreStatus,
     riskChanged: null,
     trigger: 'decay',
-    eventID: `decay:${profile.companyID}:${isoDate(day)}`,
+    eventID: `decay:${profile.companyID}:${date}`,
     eventTime: day * DAY_MS,
     userID: null,
     nbJobs: 0,
@@ -115,106 +115,128 @@ export function scoredRow(
   };
 }
 
-/** The parts of a row that stay the same as long as the profile does, as bytes. */
-interface ProfileBytes {
-  readonly json: readonly [head: Uint8Array, tail: Uint8Array];
-  readonly csv: readonly [head: Uint8Array, tail: Uint8Array];
+export interface RowEncoder {
+  /** One line, with its line feed. */
+  encode(row: EnrichedCompany, to: ByteWriter): void;
 }
 
-/**
- * Makes the encoders of rows. They keep the bytes of each profile they have met, for as long as the profile lives, and
- * the name of the last partition: neither can be seen from outside.
- */
-export function rowEncoders(): {
-  json(row: EnrichedCompany, to: ByteWriter): void;
-  csv(row: EnrichedCompany, to: ByteWriter): void;
-  partition(row: EnrichedCompany): string;
-} {
-  const profiles = new WeakMap<CompanyProfile, ProfileBytes>();
-  let partitionDay: UtcDay = -1;
-  let partitionName = '';
-
-  function bytesOf(profile: CompanyProfile): ProfileBytes {
-    const held = profiles.get(profile);
-    if (held !== undefined) return held;
-    const made = profileBytes(profile);
-    profiles.set(profile, made);
-    return made;
-  }
-
-  return {
-    json(row, to) {
-      const [head, tail] = bytesOf(row.profile).json;
-      to.bytes(head);
+/** Rows as JSON: all fields, in the order of DESIGN section 3; those that have no value are left out. */
+export function jsonRows(): RowEncoder {
+  const encoder: RowEncoder = {
+    encode(row, to) {
+      const { bytes, head } = constantBytes(row.profile, encoder, jsonParts);
+      to.slice(bytes, 0, head);
       to.digits(row.job30);
-      to.utf8(',"job90":');
+      to.bytes(JOB_90);
       to.digits(row.job90);
-      to.bytes(tail);
+      to.slice(bytes, head, bytes.length);
+      if (row.score === null) to.bytes(NULL);
+      else writeScore(row.score, to);
       writeJsonRest(row, to);
     },
-    csv(row, to) {
-      const [head, tail] = bytesOf(row.profile).csv;
-      to.bytes(head);
+  };
+  return encoder;
+}
+
+/** Rows as CSV (RFC 4180): exactly the nine columns, no header, null as empty. */
+export function csvRows(): RowEncoder {
+  const encoder: RowEncoder = {
+    encode(row, to) {
+      const { bytes, head } = constantBytes(row.profile, encoder, csvParts);
+      to.slice(bytes, 0, head);
       to.digits(row.job30);
-      to.utf8(',');
+      to.byte(COMMA);
       to.digits(row.job90);
-      to.bytes(tail);
+      to.slice(bytes, head, bytes.length);
       if (row.score !== null) to.utf8(String(row.score.churn));
-      to.utf8('\n');
-    },
-    partition(row) {
-      const day = dayOf(row.eventTime);
-      if (day !== partitionDay) {
-        partitionDay = day;
-        partitionName = `dt=${isoDate(day)}`;
-      }
-      return partitionName;
+      to.byte(LINE_FEED);
     },
   };
+  return encoder;
+}
+
+/** Rows lie by the UTC date of their event time: `dt=YYYY-MM-DD`. */
+export function rowPartitions(): (row: EnrichedCompany) => string {
+  const partitionOf = ofLastDay((day) => `dt=${isoDate(day)}`);
+  return (row) => partitionOf(dayOf(row.eventTime));
+}
+
+const COMMA = 0x2c;
+const LINE_FEED = 0x0a;
+const JOB_90 = utf8(',"job90":');
+const NULL = utf8('null');
+const SCORE_STATUS: Readonly<Record<ScoreStatus, Uint8Array>> = {
+  scored: utf8(',"scoreStatus":"scored"'),
+  unavailable: utf8(',"scoreStatus":"unavailable"'),
+  off: utf8(',"scoreStatus":"off"'),
+};
+const TRIGGER: Readonly<Record<EnrichedCompany['trigger'], Uint8Array>> = {
+  job: utf8(',"trigger":"job","eventID":'),
+  decay: utf8(',"trigger":"decay","eventID":'),
+};
+const EVENT_TIME = utf8(',"eventTime":');
+const USER_ID = utf8(',"userID":');
+const NB_JOBS = utf8(',"nbJobs":');
+const DATA_SIZE = utf8(',"dataSize":');
+const VERSION = utf8(',"version":');
+const COMPANY_STALE = utf8(',"companyStale":true}\n');
+const COMPANY_FRESH = utf8(',"companyStale":false}\n');
+
+function writeScore(score: Score, to: ByteWriter): void {
+  to.utf8(String(score.churn));
+  if (score.probability !== null) to.utf8(`,"churnProbability":${JSON.stringify(score.probability)}`);
+  if (score.reasons !== null) to.utf8(`,"reasons":${JSON.stringify(score.reasons)}`);
+  if (score.modelVersion !== null) to.utf8(`,"modelVersion":${JSON.stringify(score.modelVersion)}`);
 }
 
 function writeJsonRest(row: EnrichedCompany, to: ByteWriter): void {
-  const score = row.score;
-  if (score === null) {
-    to.utf8('null');
-  } else {
-    to.utf8(String(score.churn));
-    if (score.probability !== null) to.utf8(`,"churnProbability":${JSON.stringify(score.probability)}`);
-    if (score.reasons !== null) to.utf8(`,"reasons":${JSON.stringify(score.reasons)}`);
-    if (score.modelVersion !== null) to.utf8(`,"modelVersion":${JSON.stringify(score.modelVersion)}`);
-  }
-  to.utf8(`,"scoreStatus":"${row.scoreStatus}"`);
+  to.bytes(SCORE_STATUS[row.scoreStatus]);
   if (row.riskChanged !== null) to.utf8(`,"riskChanged":"${row.riskChanged}"`);
-  to.utf8(`,"trigger":"${row.trigger}","eventID":`);
-  to.utf8(JSON.stringify(row.eventID));
-  to.utf8(',"eventTime":');
-  to.utf8(String(row.eventTime));
+  to.bytes(TRIGGER[row.trigger]);
+  to.json(row.eventID);
+  to.bytes(EVENT_TIME);
+  to.digits(row.eventTime);
   if (row.userID !== null) {
-    to.utf8(',"userID":');
-    to.utf8(JSON.stringify(row.userID));
+    to.bytes(USER_ID);
+    to.json(row.userID);
   }
-  to.utf8(',"nbJobs":');
+  to.bytes(NB_JOBS);
   to.digits(row.nbJobs);
   if (row.dataSize !== null) {
-    to.utf8(',"dataSize":');
+    to.bytes(DATA_SIZE);
     to.digits(row.dataSize);
   }
-  to.utf8(',"version":');
+  to.bytes(VERSION);
   to.digits(row.version);
-  to.utf8(row.companyStale ? ',"companyStale":true}\n' : ',"companyStale":false}\n');
+  to.bytes(row.companyStale ? COMPANY_STALE : COMPANY_FRESH);
 }
 
-function profileBytes(profile: CompanyProfile): ProfileBytes {
-  const { companyID, industry, revenu, employees, monthlyFee, totalFee } = profile;
-  const json = JSON.stringify({ companyID, industry, revenu, employees });
+type Parts = readonly [head: string, tail: string];
+
+/** Made once for a profile, and kept with it for the encoder that asked last. */
+function constantBytes(
+  profile: CompanyProfile,
+  encoder: object,
+  parts: (profile: CompanyProfile) => Parts,
+): ProfileBytes {
+  const held = profile.encoded;
+  if (held?.encoder === encoder) return held;
+  const [head, tail] = parts(profile);
+  const bytes = utf8(head + tail);
+  const made: ProfileBytes = { encoder, bytes, head: utf8(head).length };
+  profile.encoded = made;
+  return made;
+}
+
+function jsonParts({ companyID, industry, revenu, employees, monthlyFee, totalFee }: CompanyProfile): Parts {
+  const head = JSON.stringify({ companyID, industry, revenu, employees });
+  const fees = JSON.stringify({ monthlyFee, totalFee });
+  return [`${head.slice(0, -1)},"job30":`, `,${fees.slice(1, -1)},"riskOfChurn":`];
+}
+
+function csvParts({ companyID, industry, revenu, employees, monthlyFee, totalFee }: CompanyProfile): Parts {
   const cells = [companyID, industry, String(revenu), String(employees)].map(csvCell);
-  return {
-    json: [
-      utf8(`${json.slice(0, -1)},"job30":`),
-      utf8(`,"monthlyFee":${JSON.stringify(monthlyFee)},"totalFee":${JSON.stringify(totalFee)},"riskOfChurn":`),
-    ],
-    csv: [utf8(`${cells.join(',')},`), utf8(`,${monthlyFee},${totalFee},`)],
-  };
+  return [`${cells.join(',')},`, `,${monthlyFee},${totalFee},`];
 }
 
 /** RFC 4180: quoted when it holds a comma, a quote or a line break. */
@@ -223,7 +245,7 @@ export function csvCell(value: string): string {
 }
 
 function utf8(text: string): Uint8Array {
-  const writer = new Writer(text.length);
+  const writer = new ByteWriter(text.length);
   writer.utf8(text);
   return writer.take();
 }

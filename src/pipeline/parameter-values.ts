@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Schemas of parameter values. Values come as text, as runtime properties, flags and the environment have them. */
 

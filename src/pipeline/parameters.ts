@@ -1,5 +1,5 @@
 import { distance } from 'fastest-levenshtein';
-import { z } from 'zod';
+import * as z from 'zod';
 import { TenantAnalyticsError } from '../base/errors.ts';
 import {
   byteSize,

@@ -25,6 +25,7 @@ export class KeyedOperator<S, I, O> {
   readonly #entries = new Map<string, Entry<S>>();
   readonly #timers = new Timers<Entry<S>>();
   #changed: Entry<S>[] = [];
+  #bytesAtLastBarrier = 0;
 
   constructor(stage: KeyedStage<S, I, O>, out: Collector<O>) {
     this.id = stage.id;
@@ -64,7 +65,7 @@ export class KeyedOperator<S, I, O> {
     const changed = this.#changed;
     this.#changed = [];
     const scratch = new ByteWriter(4096);
-    const entries = new ByteWriter(64 * 1024);
+    const entries = new ByteWriter(this.#bytesAtLastBarrier + 1024);
     for (const entry of changed) {
       entry.changed = false;
       entries.text(entry.key);
@@ -78,6 +79,7 @@ export class KeyedOperator<S, I, O> {
       this.#stage.state.encode(entry.state, scratch);
       entries.block(scratch.view());
     }
+    this.#bytesAtLastBarrier = entries.length;
     return { stage: this.id, codecVersion: this.#stage.state.version, count: changed.length, entries: entries.take(0) };
   }
 

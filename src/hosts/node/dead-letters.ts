@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { TenantAnalyticsError } from '../../base/errors.ts';
 import { jsonLines, rowFiles } from '../../connectors/file/row-files.ts';
 

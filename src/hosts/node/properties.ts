@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { messageOf, TenantAnalyticsError } from '../../base/errors.ts';
 import {
   GROUP_NAMES,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { TenantAnalyticsError } from '../../base/errors.ts';
 import type { InputFile } from '../../connectors/file/input-file.ts';
 import { type Parameters, SECRET_PARAMETERS } from '../../pipeline/parameters.ts';
