@@ -104,7 +104,7 @@ export class Engine {
       this.#throwFailure();
       return result;
     } catch (error) {
-      this.fail(error);
+      this.fail(this.#wiring.named(error));
       throw this.#failure?.error;
     } finally {
       await this.#close();

@@ -78,6 +78,11 @@ export class DeadLetterOperator {
     this.#meta = meta;
   }
 
+  /** Where the record that is being worked on came from. */
+  get origin(): RecordMeta | undefined {
+    return this.#meta;
+  }
+
   /** No record is being worked on: what is rejected now would have no origin. */
   end(): void {
     this.#meta = undefined;

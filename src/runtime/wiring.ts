@@ -1,6 +1,6 @@
-import { TenantAnalyticsError } from '../base/errors.ts';
+import { messageOf, TenantAnalyticsError } from '../base/errors.ts';
 import type { FoundCheckpoint } from './checkpoint-store.ts';
-import type { Graph } from './contract.ts';
+import type { Graph, RecordMeta } from './contract.ts';
 import { KeyedOperator } from './keyed-operator.ts';
 import {
   Counters,
@@ -17,6 +17,8 @@ export interface Wiring {
   /** The operator of a source of the graph. */
   source(id: string): SourceOperator;
   readonly keyed: readonly KeyedOperator<unknown, unknown, unknown>[];
+  /** The error of a stage, with the record it failed on; errors of ours stay as they are. */
+  named(error: unknown): unknown;
   /** `records.<source>`, `rows.<sink>`, `dead-letters.<reason>`, and what stages count. */
   counts(): Record<string, number>;
   restoreCounts(counts: Readonly<Record<string, number>>): void;
@@ -74,6 +76,7 @@ export function wire(graph: Graph, stores: ReadonlyMap<string, PartStore>): Wiri
       return source;
     },
     keyed,
+    named: (error) => (error instanceof TenantAnalyticsError ? error : stageFailed(error, deadLetterOperator.origin)),
     counts,
     restoreCounts: (saved) => counters.restore(saved),
     restoreState: (stages, warn) => {
@@ -90,6 +93,15 @@ export function wire(graph: Graph, stores: ReadonlyMap<string, PartStore>): Wiri
       return migrated;
     },
   };
+}
+
+function stageFailed(error: unknown, origin: RecordMeta | undefined): TenantAnalyticsError {
+  const where = origin === undefined ? '' : ` on ${origin.shardId ?? origin.source}:${origin.sequenceNumber}`;
+  return new TenantAnalyticsError(
+    'STAGE_FAILED',
+    `The graph failed${where}: ${messageOf(error)}. Nothing of it was committed; this is a fault of the program, please report it.`,
+    { cause: error },
+  );
 }
 
 function storeOf(id: string, stores: ReadonlyMap<string, PartStore>): PartStore {
