@@ -4,7 +4,7 @@ import { type CompanyState, companyStateCodec, NO_DAY, tombstone } from './compa
 import { DayBuckets, LONG_WINDOW, SHORT_WINDOW } from './day-buckets.ts';
 import type { ActivityInput, CompanyProfile, CompanyRecord, JobEvent } from './events.ts';
 import { decayRow, type EnrichedCompany, jobRow, type ScoreStatus } from './rows.ts';
-import { dueBoundary } from './settling.ts';
+import { countAsOf, dueBoundary } from './settling.ts';
 
 export interface ActivityOptions {
   /** `per-event`: the literal formula of the first version; no buckets, no late check, no decay. */
@@ -201,10 +201,6 @@ class CompanyActivity {
     }
     return state;
   }
-}
-
-function countAsOf(state: CompanyState, base: number, day: UtcDay, window: number): number {
-  return (day - state.baseDay < window ? base : 0) + (state.buckets?.sumAfter(day - window) ?? 0);
 }
 
 /** Beyond 2^53 - 1 a count would no longer be exact. */

@@ -1,3 +1,5 @@
+import { asciiText } from '../base/utf8.ts';
+
 /** Slots of the table: a bound on its memory, a power of two. */
 const SLOTS = 1 << 16;
 
@@ -21,7 +23,7 @@ export class Interner {
       while (i < length && held.charCodeAt(i) === bytes[from + i]) i++;
       if (i === length) return held;
     }
-    const text = String.fromCharCode(...bytes.subarray(from, to));
+    const text = asciiText(bytes, from, to);
     if (length <= MOST_BYTES) this.#texts[slot] = text;
     return text;
   }

@@ -1,4 +1,5 @@
 import { MAX_TIME } from '../base/time.ts';
+import { asciiText } from '../base/utf8.ts';
 import { Interner } from './interner.ts';
 
 const QUOTE = 0x22;
@@ -159,23 +160,4 @@ export class JobScanner {
     let byte = bytes[this.#at];
     while (byte === 0x20 || byte === 0x09 || byte === 0x0d) byte = bytes[++this.#at];
   }
-}
-
-function asciiText(bytes: Uint8Array, from: number, to: number): string {
-  let text = '';
-  let at = from;
-  for (; at + 8 <= to; at += 8) {
-    text += String.fromCharCode(
-      bytes[at] ?? 0,
-      bytes[at + 1] ?? 0,
-      bytes[at + 2] ?? 0,
-      bytes[at + 3] ?? 0,
-      bytes[at + 4] ?? 0,
-      bytes[at + 5] ?? 0,
-      bytes[at + 6] ?? 0,
-      bytes[at + 7] ?? 0,
-    );
-  }
-  for (; at < to; at++) text += String.fromCharCode(bytes[at] ?? 0);
-  return text;
 }

@@ -18,15 +18,19 @@ export function dueBoundary(state: CompanyState, profile: CompanyProfile): UtcDa
 }
 
 function differsAsOf(state: CompanyState, profile: CompanyProfile, day: UtcDay): boolean {
-  const base30 = day - state.baseDay < SHORT_WINDOW ? profile.job30 : 0;
-  if (base30 + sumAsOf(state, day, SHORT_WINDOW) !== state.stated30) return true;
-  const base90 = day - state.baseDay < LONG_WINDOW ? profile.job90 : 0;
-  return base90 + sumAsOf(state, day, LONG_WINDOW) !== state.stated90;
+  return (
+    countAsOf(state, profile.job30, day, SHORT_WINDOW) !== state.stated30 ||
+    countAsOf(state, profile.job90, day, LONG_WINDOW) !== state.stated90
+  );
+}
+
+/** The count of a window that ends with `day`, a day after the clock's, were no event to come; `base` is the record's. */
+export function countAsOf(state: CompanyState, base: number, day: UtcDay, window: number): number {
+  return (day - state.baseDay < window ? base : 0) + sumAsOf(state, day, window);
 }
 
 /** Most boundaries looked at are the one after the clock's day, where one day has left the running sum. */
-function sumAsOf(state: CompanyState, day: UtcDay, window: number): number {
-  const buckets = state.buckets;
+function sumAsOf({ buckets }: CompanyState, day: UtcDay, window: number): number {
   if (buckets === null) return 0;
   if (day !== buckets.day + 1) return buckets.sumAfter(day - window);
   return (window === SHORT_WINDOW ? buckets.sum30 : buckets.sum90) - buckets.count(day - window);
