@@ -1,5 +1,5 @@
 import { SingleBar } from 'cli-progress';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { TenantAnalyticsError } from '../base/errors.ts';
 import { nodeWorld } from '../hosts/node/node-world.ts';
 import { collectParameters } from '../hosts/node/properties.ts';
@@ -8,8 +8,8 @@ import { describeParameters } from '../pipeline/parameters.ts';
 import { grouped } from './output.ts';
 
 interface ReplayOptions {
-  readonly companies: string[];
-  readonly jobs: string[];
+  readonly companies: string;
+  readonly jobs: string;
   readonly output: string;
   readonly set: string[];
   readonly properties?: string;
@@ -18,9 +18,9 @@ interface ReplayOptions {
 export function replayCommand(): Command {
   return new Command('replay')
     .description('count job events from files over companies from files; needs no cloud')
-    .requiredOption('--companies <file...>', 'company records: JSONL or CSV, with or without header, also gzip')
-    .requiredOption('--jobs <file...>', 'job events: the same formats')
-    .requiredOption('--output <dir>', 'where rows, dead letters (_dead-letters) and state (.state) go')
+    .requiredOption('--companies <file>', 'company records: JSONL or CSV, with or without header, also gzip', once)
+    .requiredOption('--jobs <file>', 'job events, in the order they came: the same formats', once)
+    .requiredOption('--output <dir>', 'where rows, dead letters (_dead-letters) and state (.state) go', once)
     .option('--set <name=value>', 'set a parameter; again for more', (value, all: string[]) => [...all, value], [])
     .option(
       '--properties <file>',
@@ -29,6 +29,12 @@ export function replayCommand(): Command {
     .addOption(new Option('--host <host>', 'which host runs the graph').choices(['node']).default('node'))
     .addHelpText('after', helpAfter())
     .action(runReplay);
+}
+
+/** Several files have no order among them: whose events came first would be a guess. Join them before. */
+function once(value: string, before: string | undefined): string {
+  if (before === undefined) return value;
+  throw new InvalidArgumentError(`it was given twice, ${before} and ${value}; join files in the order they came`);
 }
 
 function helpAfter(): string {

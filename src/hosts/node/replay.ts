@@ -17,8 +17,8 @@ import { checkIdentity, identityOf, type ReplayIdentity } from './replay-identit
 import { runGraph } from './run-graph.ts';
 
 export interface ReplayRequest {
-  readonly companies: readonly string[];
-  readonly jobs: readonly string[];
+  readonly companies: string;
+  readonly jobs: string;
   readonly output: string;
   readonly texts: ParameterTexts;
 }
@@ -99,16 +99,8 @@ function withSinkPath(texts: ParameterTexts, output: string): ParameterTexts {
 async function inspectInputs(graph: Graph, request: ReplayRequest): Promise<Map<string, InputFile>> {
   const inputs = new Map<string, InputFile>();
   for (const source of graph.sources) {
-    for (const path of source.id === 'companies' ? request.companies : request.jobs) {
-      const id = `${source.id}:${basename(path)}`;
-      if (inputs.has(id)) {
-        throw new TenantAnalyticsError(
-          'USAGE',
-          `Two inputs are named ${basename(path)}: event ids are made of base names and lines, so give them different names.`,
-        );
-      }
-      inputs.set(id, await inspectInput(path, source));
-    }
+    const path = source.id === 'companies' ? request.companies : request.jobs;
+    inputs.set(`${source.id}:${basename(path)}`, await inspectInput(path, source));
   }
   return inputs;
 }
