@@ -23,7 +23,8 @@ export interface CompanyProfile {
   readonly job90: number;
   readonly monthlyFee: number;
   readonly totalFee: number;
-  /** For who encodes rows: the bytes that are the same in all rows with this profile. No part of the value. */
+  /** For who encodes rows: the bytes that are the same in all rows with this profile. No part of the value; never copy it
+   *  into another profile. */
   encoded?: ProfileBytes | undefined;
 }
 

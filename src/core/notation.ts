@@ -99,16 +99,29 @@ function setCell(fields: Record<string, unknown>, name: string, cell: string | u
   fields[name] = cell;
 }
 
-const QUOTED = '"[^"]*(?:""[^"]*)*"';
-const CELL = `(?:${QUOTED}|[^",\\r\\n]*)`;
-/** A line of RFC 4180: a quote opens and closes a whole cell, and is doubled inside one. */
-const CSV_LINE = new RegExp(`^${CELL}(?:,${CELL})*$`);
+/** Whether quotes are those of RFC 4180: one opens and closes a whole cell, and is doubled inside it. */
+function hasWholeQuotes(line: string): boolean {
+  for (let at = 0; ; at++) {
+    if (line[at] === '"') {
+      do at = line.indexOf('"', at + 1) + 1;
+      while (at > 0 && line[at] === '"');
+      if (at === 0) return false;
+    } else {
+      while (at < line.length && line[at] !== ',') {
+        if (line[at] === '"' || line[at] === '\r') return false;
+        at++;
+      }
+    }
+    if (at >= line.length) return true;
+    if (line[at] !== ',') return false;
+  }
+}
 
 /** The cells of one CSV line, or undefined when its quotes are not those of RFC 4180. */
 function csvCells(line: string): readonly string[] | undefined {
   const text = line.endsWith('\r') ? line.slice(0, -1) : line;
   if (!text.includes('"')) return text.split(',');
-  return CSV_LINE.test(text) ? (csvParseRows(text)[0] ?? ['']) : undefined;
+  return hasWholeQuotes(text) ? (csvParseRows(text)[0] ?? ['']) : undefined;
 }
 
 /**
@@ -118,7 +131,7 @@ function csvCells(line: string): readonly string[] | undefined {
 export function readHeader(line: string, shape: RecordShape): Columns | undefined | Rejection {
   if (line.trimStart().startsWith('{')) return undefined;
   const cells = csvCells(line);
-  if (cells === undefined || cells.some((cell) => /^\s*[+-]?\d/.test(cell))) return undefined;
+  if (cells === undefined || cells.some((cell) => /^\s*[+-]?\d+(\.\d+)?\s*$/.test(cell))) return undefined;
   const columns: Record<string, number> = {};
   for (const [index, cell] of cells.entries()) {
     const canonical = canonicalColumn(cell, shape);

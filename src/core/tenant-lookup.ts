@@ -27,7 +27,7 @@ export function tenantLookup(
     limits,
     input: jobEventCodec,
     orderKey: (job) => job.companyID,
-    cacheKey: (job) => job.companyID,
+    cacheKey: (job) => (isAddressable(job.companyID) ? job.companyID : null),
     request: (job) => ({
       method: 'GET',
       url: `${base}/api/v1/tenants/${encodeURIComponent(job.companyID)}`,
@@ -48,6 +48,11 @@ export function tenantLookup(
     complete: (job, answer, stale) => ({ kind: 'looked-up', job, answer, stale }),
     fail: () => ({ kind: 'hold' }),
   };
+}
+
+/** `.` and `..` name other folders in a URL, however they are written: of these companies the stream alone tells. */
+function isAddressable(companyID: string): boolean {
+  return companyID !== '.' && companyID !== '..';
 }
 
 export function failure(kind: CallFailure['kind'], status: number | null, message: string): CallFailure {

@@ -63,6 +63,9 @@ function readFirstLine(
   const columns = line === undefined ? undefined : source.header(line.trimEnd());
   if (columns instanceof Rejection) throw unreadable(path, columns.message);
   if (columns === undefined) return { columns: null, start: { offset: from, line: 0 } };
+  if (end === -1 && head.length === LIMITS.headerBytes) {
+    throw unreadable(path, `expected a header of less than ${LIMITS.headerBytes} bytes, got a longer one`);
+  }
   return { columns, start: { offset: end === -1 ? head.length : end + 1, line: 1 } };
 }
 

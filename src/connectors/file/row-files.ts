@@ -1,6 +1,5 @@
 import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import { messageOf, TenantAnalyticsError } from '../../base/errors.ts';
 
 /**
@@ -32,10 +31,21 @@ export interface JsonLine {
 /** @throws TenantAnalyticsError INPUT_CORRUPT for a line that is not a JSON object */
 export async function* jsonLines(path: string): AsyncGenerator<JsonLine> {
   let line = 0;
-  for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const text of linesOf(path)) {
     line++;
     if (text.trim() !== '') yield { value: parseLine(text, path, line), path, line };
   }
+}
+
+/** Lines end with a line feed and nothing else: JSON text may hold U+2028, at which some readers break a line. */
+async function* linesOf(path: string): AsyncGenerator<string> {
+  let rest = '';
+  for await (const chunk of createReadStream(path, { encoding: 'utf8' }) as AsyncIterable<string>) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+  if (rest !== '') yield rest;
 }
 
 function parseLine(text: string, path: string, line: number): Readonly<Record<string, unknown>> {

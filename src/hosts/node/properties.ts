@@ -26,7 +26,10 @@ export interface ParameterSources {
 
 /** Collects parameter texts; a setting stands over the environment, and that over the file. */
 export async function collectParameters(sources: ParameterSources): Promise<ParameterTexts> {
-  const texts = sources.properties === undefined ? {} : await readPropertyFile(sources.properties);
+  const texts =
+    sources.properties === undefined
+      ? emptyTexts<Record<string, string>>()
+      : await readPropertyFile(sources.properties);
   for (const name of parameterNames()) {
     const value = sources.environment[environmentName(name)];
     if (value !== undefined) for (const group of groupsOf(name)) put(texts, group, name, value);
@@ -55,6 +58,11 @@ function refuseUnknownEnvironment(environment: Readonly<Record<string, string | 
 
 type Texts = Record<string, Record<string, string>>;
 
+/** Without a prototype: a group or a name from a file may be called anything. */
+function emptyTexts<T>(): Record<string, T> {
+  return Object.create(null) as Record<string, T>;
+}
+
 async function readPropertyFile(path: string): Promise<Texts> {
   const refuse = (why: string, cause?: unknown) =>
     new TenantAnalyticsError(
@@ -62,17 +70,20 @@ async function readPropertyFile(path: string): Promise<Texts> {
       `${path}: expected [{"PropertyGroupId": "…", "PropertyMap": {"name": "value"}}], ${why}.`,
       { cause },
     );
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw refuse(messageOf(error), error);
+  });
   let parsed: unknown;
   try {
-    parsed = JSON.parse(await readFile(path, 'utf8'));
-  } catch (error) {
-    throw refuse(messageOf(error), error);
+    parsed = JSON.parse(text);
+  } catch {
+    throw refuse('got text that is not JSON'); // the parser's own message would quote the file, and it may hold a key
   }
   const checked = propertyFile.safeParse(parsed);
   if (!checked.success) {
     throw refuse(checked.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
   }
-  const texts: Texts = {};
+  const texts: Texts = emptyTexts();
   for (const { PropertyGroupId, PropertyMap } of checked.data) {
     for (const [name, value] of Object.entries(PropertyMap)) put(texts, PropertyGroupId, name, value);
   }
@@ -95,7 +106,7 @@ function applySetting(texts: Texts, setting: string): void {
 }
 
 function put(texts: Texts, group: string, name: string, value: string): void {
-  const values = texts[group] ?? {};
+  const values = texts[group] ?? emptyTexts<string>();
   values[name] = value;
   texts[group] = values;
 }
