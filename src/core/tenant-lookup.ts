@@ -26,6 +26,7 @@ export function tenantLookup(
     service: 'tenant-manager',
     limits,
     input: jobEventCodec,
+    servesStale: true,
     orderKey: (job) => job.companyID,
     cacheKey: (job) => job.companyID,
     request: (job) => ({
