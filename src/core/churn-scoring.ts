@@ -23,6 +23,7 @@ export function churnScoring(
     service: 'churn-scoring',
     limits,
     input: rowCodec,
+    servesStale: false,
     orderKey: (row) => row.profile.companyID,
     cacheKey: (row) => JSON.stringify(features(row)),
     request: (row) => ({

@@ -26,6 +26,7 @@ export function tenantLookup(
     service: 'tenant-manager',
     limits,
     input: jobEventCodec,
+    servesStale: true,
     orderKey: (job) => job.companyID,
     cacheKey: (job) => (isAddressable(job.companyID) ? job.companyID : null),
     request: (job) => ({

@@ -186,6 +186,8 @@ export interface HttpStage<I, A, O> {
   readonly limits: HttpLimits;
   /** Inputs in flight, as checkpoints hold them. */
   readonly input: StateCodec<I>;
+  /** Whether an answer beyond its TTL serves while the service cannot be asked. */
+  readonly servesStale: boolean;
   orderKey(input: I): string;
   /** Equal keys have equal answers: asked once within the TTL, and once at a time. Null: nothing to ask. */
   cacheKey(input: I): string | null;

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { SimulatedDisk } from '../../test/simulation/simulated-files.ts';
 import { MemoryPartition } from '../../test/support/memory-partition.ts';
+import { noCalls } from '../../test/support/no-calls.ts';
 import { TenantAnalyticsError } from '../base/errors.ts';
+import { sleep } from '../base/sleep.ts';
 import { FilePartStore } from '../connectors/file/part-store.ts';
 import { CheckpointStore } from './checkpoint-store.ts';
 import type { CheckpointBody } from './checkpointer.ts';
@@ -104,7 +106,8 @@ async function start(
 ): Promise<{ engine: Engine; disk: SimulatedDisk; body: CheckpointBody | undefined }> {
   const disk = setting.disk ?? new SimulatedDisk();
   const files = setting.files ?? disk.mount({ before: () => undefined }, () => false);
-  const world: World = { files, clock: { now: Date.now }, probe: () => undefined, warn: () => undefined };
+  const nothing = () => undefined;
+  const world: World = { files, clock: { now: Date.now }, probe: nothing, sleep, random: Math.random, warn: nothing };
   const graph = setting.graph ?? graphOf();
   const store = new CheckpointStore(world, '/state');
   const found = await store.open();
@@ -142,6 +145,7 @@ async function start(
     pressure,
     outOfOrderness: setting.outOfOrderness ?? 0,
     checkpointIntervalMs: 1e9,
+    transport: noCalls,
   });
   return { engine, disk, body };
 }

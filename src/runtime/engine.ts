@@ -1,12 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { LIMITS, type Limits } from '../base/limits.ts';
+import type { EpochMs } from '../base/time.ts';
 import type { CheckpointStore, FoundCheckpoint } from './checkpoint-store.ts';
 import { type CheckpointBody, Checkpointer, type Cut, type PartitionState } from './checkpointer.ts';
 import type { Graph } from './contract.ts';
-import type { Partition, PartStore, RecordVisitor, TooLongVisitor, World } from './ports.ts';
+import type { HttpTransport, Partition, PartStore, RecordVisitor, TooLongVisitor, World } from './ports.ts';
 import type { Pressure } from './pressure.ts';
 import { type PartitionClock, Watermark } from './watermark.ts';
-import { type Wiring, wire } from './wiring.ts';
+import { type TimedStage, type Wiring, wire } from './wiring.ts';
 
 export interface EngineOptions {
   readonly graph: Graph;
@@ -21,6 +22,7 @@ export interface EngineOptions {
   readonly pressure: Pressure;
   readonly outOfOrderness: number;
   readonly checkpointIntervalMs: number;
+  readonly transport: HttpTransport;
   readonly limits?: Pick<Limits, 'timersPerTurn'>;
 }
 
@@ -51,11 +53,20 @@ export class Engine {
   #reading: Reading[] = [];
   #failure: { readonly error: unknown } | undefined;
   #stopRequested = false;
+  /** Ends calls and waits when the run is over, however it ended. */
+  readonly #over = new AbortController();
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    this.#wiring = wire(options.graph, options.sinks);
     this.#watermark = new Watermark(options.outOfOrderness);
+    this.#wiring = wire(options.graph, options.sinks, {
+      world: options.world,
+      transport: options.transport,
+      pressure: options.pressure,
+      watermark: () => this.#watermark.value,
+      onFailure: (error) => this.fail(this.#wiring.named(error)),
+      signal: this.#over.signal,
+    });
     const migrated = this.#restore(options.found);
     this.#checkpointer = new Checkpointer(options.world, options.store, options.sinks, {
       intervalMs: options.checkpointIntervalMs,
@@ -84,19 +95,25 @@ export class Engine {
   /** Stops at the next record, with a checkpoint. */
   stop(): void {
     this.#stopRequested = true;
-    this.#options.pressure.release();
+    this.#wake();
   }
 
   /** Stops without a checkpoint: something failed. `run` rejects with the first such error. */
   fail(error: unknown): void {
     this.#failure ??= { error };
+    this.#wake();
+  }
+
+  #wake(): void {
     this.#options.pressure.release();
+    for (const stage of this.#wiring.http) stage.changed.notify();
   }
 
   /** Runs until all partitions have ended (`ended`) or it was told to stop (`stopped`). */
   async run(): Promise<'ended' | 'stopped'> {
     try {
       if (this.#options.found === undefined) await this.#checkpointer.take(false);
+      for (const stage of this.#wiring.http) stage.start();
       const result = await this.#loop();
       if (result === 'ended') for (const sink of this.#options.sinks.values()) sink.finish();
       await this.#checkpointer.take(false);
@@ -117,16 +134,30 @@ export class Engine {
       this.#throwFailure();
       if (this.#stopRequested) return 'stopped';
       if (this.#checkpointer.isDue) this.#checkpointer.start((error) => this.fail(error));
+      const full = this.#wiring.http.find((stage) => stage.isFull);
       if (pressure.full) {
-        await pressure.relieved();
+        await this.#orCheckpoint(pressure.relieved());
+      } else if (full !== undefined) {
+        await this.#orCheckpoint(full.changed.wait());
       } else if (this.#timersDue()) {
         if (!this.#fireTimers()) await nextTurn();
       } else {
         const reading = this.#next();
-        if (reading === undefined) return 'ended';
-        await this.#read(reading);
+        const waiting = this.#wiring.http.find((stage) => !stage.isEmpty);
+        if (reading !== undefined) await this.#read(reading);
+        else if (waiting !== undefined) await this.#orCheckpoint(waiting.changed.wait());
+        else return 'ended';
       }
     }
+  }
+
+  /** Waits, but not longer than until the next checkpoint is due: those go on while a service is down. */
+  async #orCheckpoint(what: Promise<void>): Promise<void> {
+    if (this.#wiring.http.length === 0) return what;
+    const done = new AbortController();
+    const { world, checkpointIntervalMs } = this.#options;
+    await Promise.race([what, world.sleep(checkpointIntervalMs, done.signal)]);
+    done.abort();
   }
 
   async #read(reading: Reading): Promise<void> {
@@ -148,16 +179,21 @@ export class Engine {
   }
 
   #timersDue(): boolean {
-    const watermark = this.#watermark.value;
-    for (const stage of this.#wiring.keyed) if (stage.nextTimer <= watermark) return true;
+    for (const stage of this.#wiring.timed) if (stage.operator.nextTimer <= this.#watermarkOf(stage)) return true;
     return false;
+  }
+
+  #watermarkOf({ behind }: TimedStage): EpochMs {
+    let watermark = this.#watermark.value;
+    for (const stage of behind) watermark = Math.min(watermark, stage.lowWatermark);
+    return watermark;
   }
 
   /** Fires due timers; true when all have fired, false when back-pressure or the turn's limit came first. */
   #fireTimers(): boolean {
     let left = (this.#options.limits ?? LIMITS).timersPerTurn;
-    for (const stage of this.#wiring.keyed) {
-      while (stage.fireNext(this.#watermark.value)) {
+    for (const stage of this.#wiring.timed) {
+      while (stage.operator.fireNext(this.#watermarkOf(stage))) {
         if (--left === 0 || this.#options.pressure.full) return false;
       }
     }
@@ -175,7 +211,7 @@ export class Engine {
         watermark: Number.isFinite(watermark) ? watermark : null,
         counters: this.#wiring.counts(),
       },
-      changes: this.#wiring.keyed.map((stage) => stage.barrier()),
+      changes: this.#wiring.stateful.map((stage) => stage.barrier()),
     };
   }
 
@@ -219,7 +255,9 @@ export class Engine {
   }
 
   async #close(): Promise<void> {
+    this.#over.abort();
     await this.#checkpointer.settled();
+    await this.#options.transport.close();
     for (const { partition } of this.#reading) await partition.close();
     for (const sink of this.#options.sinks.values()) await sink.close();
     await this.#options.store.close();

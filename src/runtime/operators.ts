@@ -56,6 +56,12 @@ export class ObjectSinkOperator {
   }
 }
 
+/** A record that waits: where it came from, and its bytes. */
+export interface Origin {
+  readonly meta: RecordMeta;
+  readonly payload: Uint8Array;
+}
+
 /** Completes rejections with the origin of the record that is being worked on, and sends them to their sink. */
 export class DeadLetterOperator {
   readonly #sink: { push(letter: DeadLetter): void };
@@ -81,6 +87,18 @@ export class DeadLetterOperator {
   /** Where the record that is being worked on came from. */
   get origin(): RecordMeta | undefined {
     return this.#meta;
+  }
+
+  /** What must be kept of the record that is being worked on, for when it goes on later; null in a timer. */
+  originCopy(): Origin | null {
+    if (this.#meta === undefined) return null;
+    return { meta: { ...this.#meta, columns: null }, payload: this.#bytes.slice(this.#from, this.#to) };
+  }
+
+  /** A record that waited is being worked on again. */
+  resume(origin: Origin | null): void {
+    if (origin === null) this.end();
+    else this.begin(origin.payload, 0, origin.payload.length, origin.meta);
   }
 
   /** No record is being worked on: what is rejected now would have no origin. */

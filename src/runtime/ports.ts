@@ -1,6 +1,6 @@
 import type { ByteWriter } from '../base/bytes.ts';
 import type { EpochMs } from '../base/time.ts';
-import type { RecordMeta } from './contract.ts';
+import type { HttpRequest, HttpResponse, RecordMeta } from './contract.ts';
 
 /** What the engine asks of the world. Connectors implement these; tests and simulations put others in their place. */
 
@@ -92,6 +92,10 @@ export interface World {
   readonly files: FileSystem;
   readonly clock: Clock;
   readonly probe: Probe;
+  /** Waits; ends early, without an error, when the signal is aborted. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+  /** In [0, 1). */
+  random(): number;
   /** Something that went on well, but that a person should know: a fallback to an older checkpoint. */
   warn(message: string): void;
 }
@@ -138,4 +142,23 @@ export interface PartStore {
 export interface Part {
   readonly buffer: ByteWriter;
   wrote(): void;
+}
+
+/** Sends one request; no retries, no cache. */
+export interface HttpTransport {
+  /**
+   * The whole response, whatever its status.
+   * @throws TransportFailure when there is none within `timeoutMs`, or the connection was lost
+   */
+  send(request: HttpRequest, timeoutMs: number, signal: AbortSignal): Promise<HttpResponse>;
+  close(): Promise<void>;
+}
+
+export class TransportFailure extends Error {
+  readonly kind: 'timeout' | 'connection';
+
+  constructor(kind: 'timeout' | 'connection', message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.kind = kind;
+  }
 }

@@ -1,6 +1,7 @@
 import { messageOf, TenantAnalyticsError } from '../base/errors.ts';
 import type { FoundCheckpoint } from './checkpoint-store.ts';
 import type { Graph, RecordMeta } from './contract.ts';
+import { HttpOperator, type HttpOperatorSetting } from './http-operator.ts';
 import { KeyedOperator } from './keyed-operator.ts';
 import {
   Counters,
@@ -10,13 +11,30 @@ import {
   SourceOperator,
   StageOutput,
 } from './operators.ts';
-import type { PartStore } from './ports.ts';
+import type { HttpTransport, PartStore } from './ports.ts';
+import { ServiceCaller } from './service-caller.ts';
+
+/** A keyed stage, and the HTTP stages before it: its watermark never overtakes what is held in them. */
+export interface TimedStage {
+  readonly operator: KeyedOperator<unknown, unknown, unknown>;
+  readonly behind: readonly HttpOperator<unknown, unknown, unknown>[];
+}
+
+type StatefulOperator = Pick<KeyedOperator<unknown, unknown, unknown>, 'id' | 'codecVersion' | 'barrier' | 'restore'>;
+
+/** What HTTP stages need of their host. */
+export interface CallSetting extends Omit<HttpOperatorSetting, 'caller' | 'targets' | 'deadLetters' | 'counters'> {
+  readonly transport: HttpTransport;
+}
 
 /** The operators of one graph, connected. */
 export interface Wiring {
   /** The operator of a source of the graph. */
   source(id: string): SourceOperator;
-  readonly keyed: readonly KeyedOperator<unknown, unknown, unknown>[];
+  readonly timed: readonly TimedStage[];
+  readonly http: readonly HttpOperator<unknown, unknown, unknown>[];
+  /** All stages that have something for a checkpoint. */
+  readonly stateful: readonly StatefulOperator[];
   /** The error of a stage, with the record it failed on; errors of ours stay as they are. */
   named(error: unknown): unknown;
   /** `records.<source>`, `rows.<sink>`, `dead-letters.<reason>`, and what stages count. */
@@ -26,11 +44,8 @@ export interface Wiring {
   restoreState(stages: FoundCheckpoint['stages'], warn: (message: string) => void): boolean;
 }
 
-/**
- * Connects the nodes of a graph: each output goes to all nodes that name it as input.
- * @throws TenantAnalyticsError NOT_CONNECTED for a stage that this host does not run yet
- */
-export function wire(graph: Graph, stores: ReadonlyMap<string, PartStore>): Wiring {
+/** Connects the nodes of a graph: each output goes to all nodes that name it as input. */
+export function wire(graph: Graph, stores: ReadonlyMap<string, PartStore>, calls: CallSetting): Wiring {
   const counters = new Counters();
   const targets = new Map<string, Push[]>();
   const connect = (inputs: readonly string[], push: Push) => {
@@ -47,14 +62,24 @@ export function wire(graph: Graph, stores: ReadonlyMap<string, PartStore>): Wiri
   const deadLetters = new ObjectSinkOperator(graph.deadLetters, storeOf(graph.deadLetters.id, stores));
   const deadLetterOperator = new DeadLetterOperator(deadLetters, counters);
 
-  const keyed: KeyedOperator<unknown, unknown, unknown>[] = [];
+  const keyed = new Map<string, KeyedOperator<unknown, unknown, unknown>>();
+  const http = new Map<string, HttpOperator<unknown, unknown, unknown>>();
   for (const stage of graph.stages.toReversed()) {
-    if (stage.kind === 'http') throw notConnected(stage.id);
-    const output = new StageOutput(targets.get(stage.id) ?? [], deadLetterOperator, counters);
-    const operator = new KeyedOperator(stage, output);
-    keyed.unshift(operator);
-    connect(stage.inputs, (input) => operator.push(input));
+    const after = targets.get(stage.id) ?? [];
+    if (stage.kind === 'http') {
+      const caller = new ServiceCaller(calls.world, calls.transport, stage.limits, calls.signal);
+      const setting = { ...calls, caller, targets: after, deadLetters: deadLetterOperator, counters };
+      const operator = new HttpOperator(stage, setting);
+      http.set(stage.id, operator);
+      connect(stage.inputs, (input) => operator.push(input));
+    } else {
+      const operator = new KeyedOperator(stage, new StageOutput(after, deadLetterOperator, counters));
+      keyed.set(stage.id, operator);
+      connect(stage.inputs, (input) => operator.push(input));
+    }
   }
+  const stateful: StatefulOperator[] = [...keyed.values(), ...http.values()];
+  const timed = [...keyed.values()].map((operator) => ({ operator, behind: httpBefore(operator.id, graph, http) }));
 
   const sources = new Map<string, SourceOperator>();
   for (const source of graph.sources) {
@@ -75,16 +100,18 @@ export function wire(graph: Graph, stores: ReadonlyMap<string, PartStore>): Wiri
       if (source === undefined) throw new Error(`the graph has no source ${id}`);
       return source;
     },
-    keyed,
+    timed,
+    http: [...http.values()],
+    stateful,
     named: (error) => (error instanceof TenantAnalyticsError ? error : stageFailed(error, deadLetterOperator.origin)),
     counts,
     restoreCounts: (saved) => counters.restore(saved),
     restoreState: (stages, warn) => {
       for (const id of stages.keys()) {
-        if (keyed.some((operator) => operator.id === id)) continue;
+        if (stateful.some((operator) => operator.id === id)) continue;
         warn(`The checkpoint holds state of stage ${id}, which this graph does not have; it is left out.`);
       }
-      const found = keyed.flatMap((operator) => {
+      const found = stateful.flatMap((operator) => {
         const states = stages.get(operator.id);
         return states === undefined ? [] : [{ operator, states }];
       });
@@ -110,9 +137,16 @@ function storeOf(id: string, stores: ReadonlyMap<string, PartStore>): PartStore 
   return store;
 }
 
-function notConnected(stage: string): TenantAnalyticsError {
-  return new TenantAnalyticsError(
-    'NOT_CONNECTED',
-    `The stage ${stage} makes HTTP calls, which this host does not make yet.`,
-  );
+/** The HTTP stages that records pass on their way to a stage. */
+function httpBefore(
+  id: string,
+  graph: Graph,
+  http: ReadonlyMap<string, HttpOperator<unknown, unknown, unknown>>,
+): HttpOperator<unknown, unknown, unknown>[] {
+  const inputs = graph.stages.find((stage) => stage.id === id)?.inputs ?? [];
+  return inputs.flatMap((input) => {
+    const before = httpBefore(input, graph, http);
+    const operator = http.get(input);
+    return operator === undefined ? before : [...before, operator];
+  });
 }

@@ -1,10 +1,15 @@
 import { csvCell } from '../../src/core/rows.ts';
+import { churnOf } from './simulated-services.ts';
 
 /** What a reader of the output finds. */
 export interface Outcome {
   /** One line for each row as it stands, also when two have one version: `canonical` without its mercy. */
   readonly rows: readonly string[];
   readonly deadLetters: readonly { readonly line: number; readonly reason: string }[];
+  /** What is wrong with scores: a row that was never scored, a score that is not that of its counts. */
+  readonly wrongScores: readonly string[];
+  /** Rows that left without a score, before they were scored. */
+  readonly unscored: number;
   /** Names of files that no reader should meet. */
   readonly unfinished: readonly string[];
 }
@@ -18,10 +23,15 @@ interface Row {
   readonly job30: number;
   readonly job90: number;
   readonly version: number;
+  readonly riskOfChurn: boolean | null;
+  readonly scoreStatus: 'scored' | 'unavailable' | 'off';
 }
 
 export function readOutcome(files: ReadonlyMap<string, Uint8Array>, folder: string): Outcome {
   const rows: string[] = [];
+  const unscored: string[] = [];
+  const scored: string[] = [];
+  const wrongScores: string[] = [];
   const deadLetters: { line: number; reason: string }[] = [];
   const unfinished: string[] = [];
   for (const [path, bytes] of files) {
@@ -38,13 +48,21 @@ export function readOutcome(files: ReadonlyMap<string, Uint8Array>, folder: stri
         const letter = JSON.parse(line) as { sequenceNumber: string; reason: string };
         deadLetters.push({ line: Number(letter.sequenceNumber), reason: letter.reason });
       } else {
-        rows.push(rowLine(JSON.parse(line) as Row));
+        const row = JSON.parse(line) as Row;
+        const text = rowLine(row);
+        if (row.riskOfChurn !== (row.scoreStatus === 'scored' ? churnOf(row) : null)) wrongScores.push(line);
+        if (row.scoreStatus === 'scored') scored.push(text);
+        if (row.scoreStatus === 'unavailable') unscored.push(text);
+        if (row.scoreStatus !== 'unavailable') rows.push(text);
       }
     }
   }
+  const all = new Set(scored);
+  for (const text of unscored) if (!all.has(text)) wrongScores.push(`never scored: ${text}`);
+  if (new Set(unscored).size !== unscored.length) wrongScores.push('a row left without a score twice');
   rows.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   deadLetters.sort((a, b) => a.line - b.line);
-  return { rows, deadLetters, unfinished };
+  return { rows, deadLetters, unfinished, wrongScores, unscored: unscored.length };
 }
 
 function rowLine(row: Row): string {

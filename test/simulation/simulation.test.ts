@@ -36,9 +36,10 @@ const CRASH_POINTS: Record<CrashPoint, true> = {
 
 const endings = new Map<string, number>();
 let fallbacks = 0;
+let rescored = 0;
 
 async function holds(seed: number): Promise<void> {
-  const { lives, warnings, outcome, counters, expected, world, retracted } = await simulate(seed);
+  const { lives, warnings, outcome, counters, expected, world, retracted, scored } = await simulate(seed);
   for (const life of lives) {
     const how = life.kind === 'crashed' ? life.at : life.kind === 'failed' ? life.code : 'ended';
     endings.set(how, (endings.get(how) ?? 0) + 1);
@@ -48,7 +49,10 @@ async function holds(seed: number): Promise<void> {
   expect(outcome.deadLetters).toEqual(expected.deadLetters);
   expect(outcome.unfinished).toEqual([]);
   expect(retracted).toEqual([]);
-  expect(counters['rows.rows']).toBe(expected.canonical.length);
+  expect(outcome.wrongScores).toEqual([]);
+  if (!scored) expect(outcome.unscored).toBe(0);
+  rescored += outcome.unscored;
+  expect(counters['rows.rows']).toBe(expected.canonical.length + outcome.unscored);
   expect(counters['records.jobs']).toBe(world.jobs.length);
   expect(counters['stale-company-records'] ?? 0).toBe(expected.staleRecords);
 }
@@ -75,5 +79,6 @@ describe('whatever crashes, each row is in exactly one committed part', () => {
     expect(counts.filter(([, count]) => count < 2)).toEqual([]);
     expect(endings.get('STORAGE_FULL') ?? 0).toBeGreaterThan(20);
     expect(fallbacks).toBeGreaterThan(20);
+    expect(rescored).toBeGreaterThan(1000);
   });
 });

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { TenantAnalyticsError } from '../../src/base/errors.ts';
 import { LIMITS, type Limits } from '../../src/base/limits.ts';
 import { type Random, seededRandom } from '../../src/base/random.ts';
@@ -12,6 +13,7 @@ import { seededWorld, type World } from '../model/arbitraries.ts';
 import { type ModelResult, obviousModel } from '../model/obvious-model.ts';
 import { type Outcome, readOutcome } from './outcome.ts';
 import { SimulatedDisk } from './simulated-files.ts';
+import { SimulatedServices } from './simulated-services.ts';
 
 export const OUTPUT = '/out';
 
@@ -25,6 +27,8 @@ export interface SimulationResult {
   readonly lives: readonly LifeEnd[];
   readonly warnings: readonly string[];
   readonly outcome: Outcome;
+  /** Whether rows were scored. */
+  readonly scored: boolean;
   readonly counters: Readonly<Record<string, number>>;
   readonly expected: ModelResult;
   readonly world: World;
@@ -46,6 +50,7 @@ export async function simulate(seed: number): Promise<SimulationResult> {
   const random = seededRandom(seed);
   const world = seededWorld(Math.floor(random() * 2 ** 32));
   const disk = new SimulatedDisk();
+  const calls = callsOf(seed);
   const setting = settingOf(random);
   const lives: LifeEnd[] = [];
   const warnings: string[] = [];
@@ -55,7 +60,7 @@ export async function simulate(seed: number): Promise<SimulationResult> {
   let counters: Readonly<Record<string, number>> = {};
   for (;;) {
     const strikes = lives.length < MOST_LIVES - 1;
-    const life = new Life(disk, random, strikes, (message) => warnings.push(message));
+    const life = new Life(disk, random, calls, strikes, (message) => warnings.push(message));
     const { end, counts } = await life.run(world, setting);
     lives.push(end);
     counters = counts ?? counters;
@@ -75,7 +80,16 @@ export async function simulate(seed: number): Promise<SimulationResult> {
     counting: 'rolling',
     outOfOrderness: 60_000,
   });
-  return { lives, warnings, outcome: readOutcome(disk.files(), OUTPUT), counters, expected, world, retracted };
+  return {
+    lives,
+    warnings,
+    outcome: readOutcome(disk.files(), OUTPUT),
+    scored: calls.texts.scoring === 'on',
+    counters,
+    expected,
+    world,
+    retracted,
+  };
 }
 
 function visibleParts(disk: SimulatedDisk): Map<string, Uint8Array> {
@@ -121,10 +135,42 @@ function settingOf(random: Random): Setting {
   };
 }
 
+/** The services of a simulation: none in every third; their chance is their own, so that they leave other seeds as they are. */
+interface Calls {
+  readonly random: Random;
+  readonly failureChance: number;
+  readonly texts: Record<string, string>;
+}
+
+function callsOf(seed: number): Calls {
+  const random = seededRandom(seed ^ 0x5eed);
+  const oneOf = <T>(...values: readonly [T, ...T[]]) => values[Math.floor(random() * values.length)] ?? values[0];
+  if (seed % 3 === 2) return { random, failureChance: 0, texts: { enrichment: 'join', scoring: 'off' } };
+  const texts = {
+    enrichment: oneOf('lookup', 'lookup', 'join'),
+    scoring: oneOf('on', 'on', 'off'),
+    tenantManagerEndpoint: 'http://tenants',
+    predictChurnApiEndpoint: 'http://scores/prod/assessChurn',
+    'tenant.cache.ttl': oneOf('1 ms', '1 s', '1 h'),
+    'tenant.cache.negativeTtl': oneOf('1 ms', '1 h'),
+    'tenant.cache.size': oneOf('1', '100'),
+    'score.cache.ttl': oneOf('1 ms', '1 h'),
+    'tenant.concurrency': oneOf('1', '3', '100'),
+    'score.concurrency': oneOf('1', '3', '100'),
+    'tenant.retries': oneOf('0', '2'),
+    'score.retries': oneOf('0', '2'),
+    'tenant.breaker.failures': oneOf('1', '3', '20'),
+    'score.breaker.failures': oneOf('1', '3', '20'),
+    'rescore.capacity': oneOf('1', '3', '1000'),
+  };
+  return { random, failureChance: oneOf(0, 0.1, 0.5), texts };
+}
+
 /** One run of the program, from start to its end or its death. */
 class Life {
   readonly #disk: SimulatedDisk;
   readonly #random: Random;
+  readonly #calls: Calls;
   readonly #warn: (message: string) => void;
   readonly #chunkBytes: number;
   readonly #strikeAtProbe: number;
@@ -140,9 +186,10 @@ class Life {
   #appends = 0;
   #now = 1_800_000_000_000;
 
-  constructor(disk: SimulatedDisk, random: Random, strikes: boolean, warn: (message: string) => void) {
+  constructor(disk: SimulatedDisk, random: Random, calls: Calls, strikes: boolean, warn: (message: string) => void) {
     this.#disk = disk;
     this.#random = random;
+    this.#calls = calls;
     this.#warn = warn;
     this.#chunkBytes = 20 + Math.floor(random() * 400);
     const kind = strikes ? random() : 1;
@@ -176,10 +223,13 @@ class Life {
         enrichment: 'join',
         scoring: 'off',
         ...setting.texts,
+        ...this.#calls.texts,
       },
     });
     const host: HostWorld = {
       files: this.#disk.mount({ before: (operation) => this.#before(operation) }, () => this.#isDead),
+      sleep: (ms) => this.#sleep(ms),
+      random: this.#calls.random,
       clock: { now: () => (this.#now += Math.floor(this.#random() * 8)) },
       probe: (point) => this.#probe(point),
       warn: this.#warn,
@@ -202,6 +252,7 @@ class Life {
       world: host,
       partitions,
       limits: setting.limits,
+      transport: new SimulatedServices(world, this.#calls.random, this.#calls.failureChance, () => this.#isDead),
     };
     return (await runGraph(run, () => undefined)).counters;
   }
@@ -227,6 +278,14 @@ class Life {
     };
     const options = { path: baseName, baseName, sourceID, gzip: false, size: bytes.length, open };
     return new FilePartition({ ...options, arrivalTime: 0, columns: null, maxRecordBytes: 1e6 }, start);
+  }
+
+  /** Time passes at once; a dead process does not wake. */
+  async #sleep(ms: number): Promise<void> {
+    this.#now += ms;
+    for (let turns = 0; turns < 5; turns++) await nextTurn();
+    if (this.#isDead) return new Promise(() => undefined);
+    return undefined;
   }
 
   #probe(point: CrashPoint): void {

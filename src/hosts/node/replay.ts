@@ -6,8 +6,9 @@ import { LIMITS } from '../../base/limits.ts';
 import { FilePartition, type FilePosition } from '../../connectors/file/file-partition.ts';
 import { lockFolder } from '../../connectors/file/folder-lock.ts';
 import { type InputFile, inspectInput } from '../../connectors/file/input-file.ts';
+import { undiciTransport } from '../../connectors/http/undici-transport.ts';
 import { companyJobProcessing } from '../../pipeline/company-job-processing.ts';
-import { type ParameterTexts, readParameters } from '../../pipeline/parameters.ts';
+import { type Parameters, type ParameterTexts, readParameters } from '../../pipeline/parameters.ts';
 import { CheckpointStore } from '../../runtime/checkpoint-store.ts';
 import type { CheckpointBody } from '../../runtime/checkpointer.ts';
 import type { Graph } from '../../runtime/contract.ts';
@@ -44,7 +45,7 @@ export async function replay(request: ReplayRequest, world: World, observer: Rep
   const graph = companyJobProcessing(parameters);
   const inputs = await inspectInputs(graph, request);
   const identity = identityOf(graph.name, inputs, parameters);
-  refuseUnconnected(graph);
+  refuseUnconnected(graph, parameters);
 
   await makeOutput(output);
   const lock = await lockFolder(`${output}/.state`);
@@ -56,7 +57,8 @@ export async function replay(request: ReplayRequest, world: World, observer: Rep
     const known = body === undefined ? identity : checkIdentity(identity, body.identity, request.output);
     if (body?.ended === true) return { status: 'already-done', counters: body.counters };
     const partitions = [...inputs].map(([id, input]) => openPartition(graph, id, input, known, body));
-    const run = { graph, parameters, identity: known, store, found, world, partitions, limits: LIMITS };
+    const transport = undiciTransport(callsAtOnce(graph), world.clock.now);
+    const run = { graph, parameters, identity: known, store, found, world, partitions, transport, limits: LIMITS };
     const result = await runGraph(run, (engine) => observer.started(engine, found !== undefined));
     return { status: result.status === 'ended' ? 'done' : 'stopped', counters: result.counters };
   } finally {
@@ -105,20 +107,20 @@ async function inspectInputs(graph: Graph, request: ReplayRequest): Promise<Map<
   return inputs;
 }
 
-/** @throws TenantAnalyticsError NOT_CONNECTED for what only a live host will have */
-function refuseUnconnected(graph: Graph): void {
-  for (const stage of graph.stages) {
-    if (stage.kind !== 'http') continue;
-    const setting = stage.service === 'tenant-manager' ? 'enrichment=join' : 'scoring=off';
-    throw new TenantAnalyticsError(
-      'NOT_CONNECTED',
-      `${stage.service} is called over HTTP, which this version does not do yet. Set --set ${setting}.`,
-    );
-  }
+/** @throws TenantAnalyticsError NOT_CONNECTED for what this host does not reach yet */
+function refuseUnconnected(graph: Graph, { application }: Parameters): void {
   for (const sink of [...graph.sinks, graph.deadLetters]) {
     if (sink.kind === 'stream' || sink.path.startsWith('file://')) continue;
     throw new TenantAnalyticsError('NOT_CONNECTED', `${sink.path}: this version writes to file:/// only.`);
   }
+  for (const name of ['predictChurnApiKey', 'tenantManagerToken'] as const) {
+    if (!application[name].startsWith('arn:')) continue;
+    throw new TenantAnalyticsError('NOT_CONNECTED', `${name}: this version takes the value itself, not yet an ARN.`);
+  }
+}
+
+function callsAtOnce(graph: Graph): number {
+  return Math.max(1, ...graph.stages.map((stage) => (stage.kind === 'http' ? stage.limits.concurrency : 1)));
 }
 
 async function makeOutput(output: string): Promise<void> {

@@ -8,7 +8,7 @@ import type { CheckpointStore, FoundCheckpoint } from '../../runtime/checkpoint-
 import type { CheckpointBody } from '../../runtime/checkpointer.ts';
 import type { Graph } from '../../runtime/contract.ts';
 import { Engine } from '../../runtime/engine.ts';
-import type { Partition, PartStore, PartsState, World } from '../../runtime/ports.ts';
+import type { HttpTransport, Partition, PartStore, PartsState, World } from '../../runtime/ports.ts';
 import { Pressure } from '../../runtime/pressure.ts';
 
 export interface GraphRun {
@@ -20,6 +20,7 @@ export interface GraphRun {
   readonly found: FoundCheckpoint | undefined;
   readonly world: World;
   readonly partitions: readonly Partition[];
+  readonly transport: HttpTransport;
   readonly limits: Limits;
 }
 
@@ -59,6 +60,7 @@ export async function runGraph(run: GraphRun, started: (engine: Engine) => void)
     pressure,
     outOfOrderness: parameters.application['watermark.outOfOrderness'],
     checkpointIntervalMs: parameters.application['checkpoint.interval'],
+    transport: run.transport,
     limits,
   });
   running.engine = engine;

@@ -1,0 +1,108 @@
+import { messageOf } from '../base/errors.ts';
+import { Breaker } from './breaker.ts';
+import type { CallFailure, HttpLimits, HttpRequest, HttpResponse } from './contract.ts';
+import { type HttpTransport, TransportFailure, type World } from './ports.ts';
+
+/** The first wait is up to this long, and each later one up to twice the one before, up to the longest. */
+const BACKOFF_FIRST_MS = 100;
+const BACKOFF_LONGEST_MS = 10_000;
+/** A service that asks for more patience than this is asked again after this. */
+const RETRY_AFTER_LONGEST_MS = 60_000;
+
+/**
+ * Calls one service: so many calls at a time, each with its timeout, retried on lost connections, timeouts, 429 and 5xx
+ * with exponential back-off and full jitter (Retry-After is honoured), never on other statuses. A breaker stands before.
+ */
+export class ServiceCaller {
+  readonly breaker: Breaker;
+  readonly #world: World;
+  readonly #transport: HttpTransport;
+  readonly #limits: HttpLimits;
+  readonly #signal: AbortSignal;
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
+  /** Requests sent, and those that failed, since the start of this run. */
+  sent = 0;
+  failures = 0;
+
+  constructor(world: World, transport: HttpTransport, limits: HttpLimits, signal: AbortSignal) {
+    this.breaker = new Breaker(world.clock, limits.breakerFailures, limits.breakerResetMs);
+    this.#world = world;
+    this.#transport = transport;
+    this.#limits = limits;
+    this.#signal = signal;
+    this.#free = limits.concurrency;
+  }
+
+  /** The response (2xx or a 4xx that is not 429), or why there is none after all retries. */
+  async call(request: HttpRequest): Promise<HttpResponse | CallFailure> {
+    for (let attempt = 0; ; attempt++) {
+      const outcome = await this.#attempt(request);
+      if (!isFailure(outcome)) return outcome.response;
+      if (attempt >= this.#limits.retries || outcome.failure.kind === 'breaker-open') return outcome.failure;
+      const jitter = this.#world.random() * Math.min(BACKOFF_LONGEST_MS, BACKOFF_FIRST_MS * 2 ** attempt);
+      await this.#world.sleep(Math.max(jitter, outcome.retryAfterMs), this.#signal);
+    }
+  }
+
+  async #attempt(request: HttpRequest): Promise<{ response: HttpResponse } | Failed> {
+    await this.#takeSlot();
+    try {
+      if (!this.breaker.tryCall()) return failed('breaker-open', null, 'the circuit breaker is open', 0);
+      this.sent++;
+      const response = await this.#transport.send(request, this.#limits.timeoutMs, this.#signal);
+      if (response.status !== 429 && response.status < 500) {
+        this.breaker.succeeded();
+        return { response };
+      }
+      const wait = retryAfterMs(response, this.#world.clock.now());
+      return this.#failed(failed('status', response.status, `answered ${response.status}`, wait));
+    } catch (error) {
+      if (!(error instanceof TransportFailure)) throw error;
+      return this.#failed(failed(error.kind, null, messageOf(error), 0));
+    } finally {
+      this.#giveSlot();
+    }
+  }
+
+  #failed(outcome: Failed): Failed {
+    this.failures++;
+    this.breaker.failed();
+    return outcome;
+  }
+
+  #takeSlot(): Promise<void> | undefined {
+    if (this.#free > 0) {
+      this.#free--;
+      return undefined;
+    }
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Hands the slot to the one that has waited longest. */
+  #giveSlot(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free++;
+    else next();
+  }
+}
+
+interface Failed {
+  readonly failure: CallFailure;
+  readonly retryAfterMs: number;
+}
+
+function failed(kind: CallFailure['kind'], status: number | null, message: string, retryAfterMs: number): Failed {
+  return { failure: { kind, status, message }, retryAfterMs };
+}
+
+function isFailure(outcome: { response: HttpResponse } | Failed): outcome is Failed {
+  return 'failure' in outcome;
+}
+
+/** RFC 9110: seconds, or a date. */
+function retryAfterMs({ headers }: HttpResponse, now: number): number {
+  const value = headers['retry-after']?.trim() ?? '';
+  const wait = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now;
+  return Number.isFinite(wait) ? Math.min(Math.max(0, wait), RETRY_AFTER_LONGEST_MS) : 0;
+}
