@@ -33,6 +33,7 @@ export class ByteWriter {
 
   /** An unsigned integer of at most 2^53 - 1, in 1 to 8 bytes. */
   varint(value: number): void {
+    if (value < 0) throw new RangeError(`expected an unsigned integer, got ${value}`);
     let rest = value;
     while (rest >= 0x8000_0000) {
       this.byte((rest % 128) | 0x80);

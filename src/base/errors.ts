@@ -15,7 +15,6 @@ export type ErrorCode =
   | 'LOCKED'
   | 'CHECKPOINT_CORRUPT'
   | 'CHECKPOINT_TOO_NEW'
-  | 'STATE_MISSING'
   | 'OUTPUT_LOST'
   | 'STORAGE_FULL'
   | 'STORAGE_FAILED'

@@ -7,8 +7,12 @@ export const LIMITS = {
   flushBytes: 128 * 1024,
   /** Bytes of a file read at a time. */
   readBytes: 512 * 1024,
-  /** Parts open at a time in one sink: more than the days an event may be late. */
-  openParts: 128,
+  /** Files one sink keeps open at a time: more than the days an event may be late. Other parts are opened when needed. */
+  openFiles: 128,
+  /** Parts one sink writes to at a time, one for each date; beyond, the one used longest ago is complete. */
+  openParts: 4096,
+  /** What a complete part that is not visible yet counts as back-pressure: a checkpoint must come before there are many. */
+  finishedPartBytes: 16 * 1024,
   /** Timers fired before the engine looks up again for stops, failures and checkpoints. */
   timersPerTurn: 1024,
   /** Changed state since the last base below which checkpoints are not compacted. */

@@ -1,23 +1,25 @@
-import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { systemCode } from '../base/errors.ts';
 
 /** Writes lines to standard output, at the pace of who reads them. A reader that went away (`| head`) is no error. */
 export async function printLines(lines: Iterable<string> | AsyncIterable<string>): Promise<void> {
+  await pipeline(Readable.from(inBatches(lines)), process.stdout, { end: false }).catch((error: unknown) => {
+    if (systemCode(error) !== 'EPIPE') throw error;
+  });
+}
+
+const BATCH_CHARACTERS = 64 * 1024;
+
+async function* inBatches(lines: Iterable<string> | AsyncIterable<string>): AsyncGenerator<string> {
   let batch = '';
-  let isGone = false;
-  const onError = (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    isGone = true;
-  };
-  process.stdout.on('error', onError);
   for await (const line of lines) {
     batch += `${line}\n`;
-    if (batch.length < 64 * 1024) continue;
-    if (isGone) break;
-    if (!process.stdout.write(batch))
-      await Promise.race([once(process.stdout, 'drain'), once(process.stdout, 'close')]);
+    if (batch.length < BATCH_CHARACTERS) continue;
+    yield batch;
     batch = '';
   }
-  if (batch !== '' && !isGone) await new Promise<void>((resolve) => process.stdout.write(batch, () => resolve()));
+  if (batch !== '') yield batch;
 }
 
 /** `1,234,567`. */

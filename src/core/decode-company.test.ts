@@ -76,7 +76,7 @@ describe('a company record in JSON', () => {
     ['job30', 1.5, 'job30: expected an integer of at least 0, got 1.5'],
     ['job90', 2 ** 53, 'job90: expected an integer of at least 0, got 9007199254740992'],
     ['job90', '9', 'job90: expected an integer of at least 0, got "9"'],
-    ['monthlyFee', {}, 'monthlyFee: expected a number, got {}'],
+    ['monthlyFee', {}, 'monthlyFee: expected a number, got an object'],
     ['totalFee', true, 'totalFee: expected a number, got true'],
     ['updatedAt', 'now', 'updatedAt: expected epoch milliseconds or ISO 8601, from 1970 to 9999, got "now"'],
     ['updatedAt', -1, 'updatedAt: expected epoch milliseconds or ISO 8601, from 1970 to 9999, got -1'],

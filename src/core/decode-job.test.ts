@@ -141,7 +141,7 @@ describe('a job event that cannot be used says what was expected and what came',
     [without('userID'), 'userID: expected a text, got nothing'],
     [without('nbJobs'), `nbJobs: ${integer}, got nothing`],
     [{ ...plain, companyID: 4 }, 'companyID: expected a text of 1 to 128 characters, got 4'],
-    [{ ...plain, companyID: ['a'] }, 'companyID: expected a text of 1 to 128 characters, got ["a"]'],
+    [{ ...plain, companyID: ['a'] }, 'companyID: expected a text of 1 to 128 characters, got an array'],
     [{ ...plain, userID: 1 }, 'userID: expected a text, got 1'],
     [{ ...plain, userID: null }, 'userID: expected a text, got nothing'],
     [{ ...plain, nbJobs: -1 }, `nbJobs: ${integer}, got -1`],
@@ -168,6 +168,11 @@ describe('a job event that cannot be used says what was expected and what came',
     ['{"companyID":"c","userID":"u","nbJobs":1,"eventID":"\\udead"}', 'eventID: expected a text, got "\\udead"'],
   ])('%j is invalid', (record, message) => {
     expect(decode(record)).toEqual(new Rejection('invalid', message));
+  });
+
+  test('a value nested deeper than any stack is no harm', () => {
+    const nested = `${'['.repeat(200_000)}${']'.repeat(200_000)}`;
+    expect(decode(`{"companyID":${nested},"userID":"u","nbJobs":1}`)).toMatchObject({ reason: 'invalid' });
   });
 
   test('a long value is cut in the message', () => {

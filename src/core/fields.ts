@@ -68,8 +68,10 @@ export function invalid(name: string, expected: string, value: unknown): Rejecti
 
 const SHOWN_CHARACTERS = 60;
 
-/** A value as an error message shows it: as JSON, cut. */
+/** A value as an error message shows it: short, and whatever it is (nested values may be deeper than any stack). */
 export function shown(value: unknown): string {
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'object' && value !== null) return 'an object';
   const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
   return text.length <= SHOWN_CHARACTERS ? text : `${text.slice(0, SHOWN_CHARACTERS)}…`;
 }

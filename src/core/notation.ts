@@ -126,20 +126,22 @@ function csvCells(line: string): readonly string[] | undefined {
 
 /**
  * What the first line of a file says: undefined when it is a record; its columns when it is a header; a Rejection when
- * it is a header without a required column. A header names the company's column and holds no number.
+ * it is a header without a required column. A line that names all required columns is one; a line that
+ * names the company's and holds no number was meant to be one.
  */
 export function readHeader(line: string, shape: RecordShape): Columns | undefined | Rejection {
   if (line.trimStart().startsWith('{')) return undefined;
   const cells = csvCells(line);
-  if (cells === undefined || cells.some((cell) => /^\s*[+-]?\d+(\.\d+)?\s*$/.test(cell))) return undefined;
+  if (cells === undefined) return undefined;
   const columns: Record<string, number> = {};
   for (const [index, cell] of cells.entries()) {
     const canonical = canonicalColumn(cell, shape);
     if (canonical !== undefined && columns[canonical] === undefined) columns[canonical] = index;
   }
-  if (columns.companyID === undefined) return undefined;
   const missing = shape.required.filter((name) => columns[name] === undefined);
   if (missing.length === 0) return columns;
+  const isRecord = cells.some((cell) => /^\s*[+-]?\d+(\.\d+)?\s*$/.test(cell));
+  if (columns.companyID === undefined || isRecord) return undefined;
   const known = missing.map((name) => [name, ...(shape.names[name] ?? [])].join(' or '));
   return new Rejection('malformed', `its header has no column for ${known.join(', nor for ')}: ${line.slice(0, 200)}`);
 }

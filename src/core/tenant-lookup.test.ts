@@ -95,7 +95,7 @@ describe('the answer', () => {
   test.each<[string, unknown, string]>([
     ['HTML', '<html></html>', 'expected a company record as a JSON object: '],
     ['nothing', '', 'expected a company record as a JSON object: '],
-    ['a list', [profile], 'expected a company record as a JSON object, got [{'],
+    ['a list', [profile], 'expected a company record as a JSON object, got an array'],
     ['null', 'null', 'expected a company record as a JSON object, got null'],
     ['a record that breaks a rule', { ...profile, job30: -1 }, 'job30: expected an integer of at least 0, got -1'],
     ['an error in a 200', { message: 'oops' }, 'companyID: expected a text of 1 to 128 characters, got nothing'],

@@ -119,6 +119,10 @@ export function companyJobProcessing(parameters: Parameters): Graph {
     sources: [companies, jobs],
     stages: [...lookup, activity, ...scoring],
     sinks: [rows, enrichedCompanies],
+    watermark: {
+      outOfOrdernessMs: application['watermark.outOfOrderness'],
+      idleMs: application['watermark.idle'],
+    },
     deadLetters,
   };
 }

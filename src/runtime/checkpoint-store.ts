@@ -1,5 +1,6 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ByteWriter } from '../base/bytes.ts';
-import { messageOf, storageError, TenantAnalyticsError } from '../base/errors.ts';
+import { messageOf, storageError, systemCode, TenantAnalyticsError } from '../base/errors.ts';
 import { LIMITS, type Limits } from '../base/limits.ts';
 import {
   type CheckpointFile,
@@ -102,7 +103,8 @@ export class CheckpointStore {
 
   async #readFile(name: string): Promise<{ file: CheckpointFile; bytes: number }> {
     const bytes = await this.#world.files.read(`${this.#folder}/${name}`).catch((error: unknown) => {
-      throw new CorruptFile(`${name}: ${messageOf(error)}`);
+      if (systemCode(error) === 'ENOENT') throw new CorruptFile(`${name}: there is no such file`);
+      throw storageError(error, `Cannot read checkpoint ${this.#folder}/${name}`);
     });
     try {
       return { file: decodeCheckpoint(bytes), bytes: bytes.length };
@@ -137,7 +139,7 @@ export class CheckpointStore {
     this.#startCompaction();
   }
 
-  /** Waits for a compaction under way; its base serves the next run. */
+  /** Waits for a compaction under way. */
   async close(): Promise<void> {
     await this.#compaction;
   }
@@ -185,7 +187,9 @@ export class CheckpointStore {
     for (const name of names) files.push((await this.#readFile(name)).file);
     const last = files.at(-1);
     if (last === undefined) return;
+    await nextTurn();
     const merged = mergeStages(files);
+    await nextTurn();
     const stages: StageChanges[] = [];
     for (const [stage, { codecVersion, states }] of merged) stages.push(encodeStates(stage, codecVersion, states));
     const name = nameOf('base', last.meta.id);

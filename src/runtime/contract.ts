@@ -21,6 +21,8 @@ export interface Graph {
   /** In topological order: a stage stands after all its inputs. */
   readonly stages: readonly (KeyedStage<unknown, unknown, unknown> | HttpStage<unknown, unknown, unknown>)[];
   readonly sinks: readonly (ObjectSink<unknown> | StreamSink<unknown>)[];
+  /** W = least over partitions of (max event time - outOfOrdernessMs); a partition is idle after idleMs of nothing. */
+  readonly watermark: { readonly outOfOrdernessMs: number; readonly idleMs: number };
   /** Where rejections go; the host adds the origin of the record. Same checkpoint as the other sinks. */
   readonly deadLetters: ObjectSink<DeadLetter>;
 }

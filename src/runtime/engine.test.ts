@@ -3,6 +3,7 @@ import { SimulatedDisk } from '../../test/simulation/simulated-files.ts';
 import { MemoryPartition } from '../../test/support/memory-partition.ts';
 import { noCalls } from '../../test/support/no-calls.ts';
 import { TenantAnalyticsError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
 import { sleep } from '../base/sleep.ts';
 import { FilePartStore } from '../connectors/file/part-store.ts';
 import { CheckpointStore } from './checkpoint-store.ts';
@@ -64,6 +65,7 @@ function graphOf(stage: KeyedStage<Count, Event, string> = countingStage()): Gra
   };
   return {
     name: 'test',
+    watermark: { outOfOrdernessMs: 0, idleMs: 1000 },
     sources: [
       {
         kind: 'source',
@@ -98,7 +100,6 @@ interface Setting {
   readonly graph?: Graph;
   readonly partitions: readonly Partition[];
   readonly pressure?: Pressure;
-  readonly outOfOrderness?: number;
 }
 
 async function start(
@@ -125,7 +126,7 @@ async function start(
       rollBytes: 1e9,
       rollAgeMs: 1e9,
       newRunID: 'run',
-      limits: { flushBytes: 1, openParts: 9 },
+      limits: { ...LIMITS, flushBytes: 1 },
     };
     const parts = new FilePartStore(world, pressure, options, (error) => engine?.fail(error));
     await parts.restore(body?.sinks[id] as PartsState | undefined);
@@ -143,7 +144,6 @@ async function start(
     partitions: setting.partitions,
     sinks,
     pressure,
-    outOfOrderness: setting.outOfOrderness ?? 0,
     checkpointIntervalMs: 1e9,
     transport: noCalls,
   });
@@ -170,6 +170,18 @@ describe('the engine', () => {
       'event e 1',
       'timer 1500 1',
     ]);
+  });
+
+  it('lets no partition run ahead of the others by more than events may lag, however much of it is at hand', async () => {
+    const { engine, disk } = await start({
+      partitions: [
+        new MemoryPartition('one', 'events', ['a 0', 'b 10', 'c 5000', 'd 6000'], 4),
+        new MemoryPartition('two', 'events', ['e 1', 'f 20', 'g 4000', 'h 7000'], 4),
+      ],
+    });
+    await engine.run();
+    const order = linesOf(disk).flatMap((line) => (line.startsWith('event') ? [line[6]] : []));
+    expect(order).toEqual(['a', 'e', 'b', 'f', 'c', 'g', 'h', 'd']);
   });
 
   it('reads the partition that is furthest behind, and takes the least of their times as watermark', async () => {

@@ -16,11 +16,10 @@ export interface EngineOptions {
   /** The checkpoint to go on from; partitions and sinks were already put where it says. */
   readonly found: FoundCheckpoint | undefined;
   readonly identity: unknown;
-  /** Those that had not ended as of the checkpoint. */
+  /** All of them, where the checkpoint says; those that had ended are not read again. */
   readonly partitions: readonly Partition[];
   readonly sinks: ReadonlyMap<string, PartStore>;
   readonly pressure: Pressure;
-  readonly outOfOrderness: number;
   readonly checkpointIntervalMs: number;
   readonly transport: HttpTransport;
   readonly limits?: Pick<Limits, 'timersPerTurn'>;
@@ -58,7 +57,7 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    this.#watermark = new Watermark(options.outOfOrderness);
+    this.#watermark = new Watermark(options.graph.watermark.outOfOrdernessMs);
     this.#wiring = wire(options.graph, options.sinks, {
       world: options.world,
       transport: options.transport,
@@ -151,9 +150,8 @@ export class Engine {
     }
   }
 
-  /** Waits, but not longer than until the next checkpoint is due: those go on while a service is down. */
+  /** Waits, but not longer than until the next checkpoint is due: those go on while a service is down, and make parts visible. */
   async #orCheckpoint(what: Promise<void>): Promise<void> {
-    if (this.#wiring.http.length === 0) return what;
     const done = new AbortController();
     const { world, checkpointIntervalMs } = this.#options;
     await Promise.race([what, world.sleep(checkpointIntervalMs, done.signal)]);
@@ -167,6 +165,7 @@ export class Engine {
     this.#ended[reading.partition.id] = { ...partitionState(reading), ended: true };
     this.#reading = this.#reading.filter((other) => other !== reading);
     if (reading.clock !== undefined) this.#watermark.end(reading.partition.id);
+    await reading.partition.close();
   }
 
   /** Sources that are read first, to their end; then the partition that is furthest behind in event time. */
@@ -176,6 +175,17 @@ export class Engine {
       if (next === undefined || isBefore(reading, next)) next = reading;
     }
     return next;
+  }
+
+  /**
+   * Whether a partition is further ahead of the least one than events may lag: if it went on, the events of the others
+   * would come late, however well ordered each is.
+   */
+  #isAhead(clock: PartitionClock | undefined): boolean {
+    if (clock === undefined || this.#reading.length === 1) return false;
+    let least = clock.maxTime;
+    for (const other of this.#reading) if (other.clock !== undefined) least = Math.min(least, other.clock.maxTime);
+    return clock.maxTime > least + this.#options.graph.watermark.outOfOrdernessMs;
   }
 
   #timersDue(): boolean {
@@ -234,7 +244,7 @@ export class Engine {
   #startReading(partition: Partition, state: PartitionState | undefined): Reading {
     const source = this.#wiring.source(partition.sourceID);
     const clock = source.drivesWatermark ? this.#watermark.add(partition.id, state?.maxTime ?? undefined) : undefined;
-    const goOn = () => !(this.#options.pressure.full || this.#timersDue());
+    const goOn = () => !(this.#options.pressure.full || this.#timersDue() || this.#isAhead(clock));
     return {
       partition,
       readFirst: source.readFirst,

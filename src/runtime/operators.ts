@@ -1,3 +1,4 @@
+import { messageOf } from '../base/errors.ts';
 import {
   type Collector,
   type DeadLetter,
@@ -182,7 +183,7 @@ export class SourceOperator {
   record(bytes: Uint8Array, from: number, to: number, meta: RecordMeta, clock: PartitionClock | undefined): void {
     this.records++;
     this.#deadLetters.begin(bytes, from, to, meta);
-    const event = this.#source.decode(bytes, from, to, meta);
+    const event = this.#decode(bytes, from, to, meta);
     if (event instanceof Rejection) {
       this.#deadLetters.reject(event);
     } else {
@@ -190,6 +191,15 @@ export class SourceOperator {
       if (clock !== undefined) clock.show(this.#source.eventTime(event));
     }
     this.#deadLetters.end();
+  }
+
+  /** A decoder that fails on one record must not stop all others, at every start again. */
+  #decode(bytes: Uint8Array, from: number, to: number, meta: RecordMeta): unknown {
+    try {
+      return this.#source.decode(bytes, from, to, meta);
+    } catch (error) {
+      return new Rejection('malformed', `the decoder failed on this record: ${messageOf(error)}`);
+    }
   }
 
   tooLong(head: Uint8Array, size: number, meta: RecordMeta): void {

@@ -8,26 +8,27 @@ export interface Timed {
 }
 
 /**
- * Event-time timers, one a key. Most keys share few times (midnights), so keys wait in a list for each time, and only
- * the times are in a queue. A timer that moved stays behind in the list of its old time, where `timerAt` tells it is
- * void; a list is at most as long as the timers ever set to its time.
+ * Event-time timers, one a key. Most keys share few times (midnights), so keys wait in a set for each time, and only the
+ * times are in a queue.
  *
- * Invariant: each Timed whose `timerAt` is T, and not NO_TIMER, stands in the list of T.
+ * Invariant: each Timed whose `timerAt` is T, and not NO_TIMER, stands in the set of T and in no other; each set's time
+ * stands in the queue once.
  */
 export class Timers<T extends Timed> {
   readonly #times = new TinyQueue<EpochMs>();
-  readonly #waiting = new Map<EpochMs, T[]>();
+  readonly #waiting = new Map<EpochMs, Set<T>>();
 
   set(timed: T, at: EpochMs): void {
     if (timed.timerAt === at) return;
+    if (timed.timerAt !== NO_TIMER) this.#waiting.get(timed.timerAt)?.delete(timed);
     timed.timerAt = at;
     if (at === NO_TIMER) return;
-    const list = this.#waiting.get(at);
-    if (list !== undefined) {
-      list.push(timed);
+    const waiting = this.#waiting.get(at);
+    if (waiting !== undefined) {
+      waiting.add(timed);
       return;
     }
-    this.#waiting.set(at, [timed]);
+    this.#waiting.set(at, new Set([timed]));
     this.#times.push(at);
   }
 
@@ -39,10 +40,9 @@ export class Timers<T extends Timed> {
   /** Takes the next timer that is due at `watermark`, its `timerAt` reset; undefined when there is none. */
   takeDue(watermark: EpochMs): { readonly timed: T; readonly at: EpochMs } | undefined {
     for (let at = this.next; at <= watermark; at = this.next) {
-      const list = this.#waiting.get(at) ?? [];
-      for (let timed = list.pop(); timed !== undefined; timed = list.pop()) {
-        if (timed.timerAt !== at) continue;
-        timed.timerAt = NO_TIMER;
+      const waiting = this.#waiting.get(at);
+      for (const timed of waiting ?? []) {
+        this.set(timed, NO_TIMER);
         return { timed, at };
       }
       this.#waiting.delete(at);

@@ -1,4 +1,4 @@
-import { messageOf, TenantAnalyticsError } from '../base/errors.ts';
+import { messageOf, storageError, systemCode, TenantAnalyticsError } from '../base/errors.ts';
 import type { FoundCheckpoint } from './checkpoint-store.ts';
 import type { Graph, RecordMeta } from './contract.ts';
 import { HttpOperator, type HttpOperatorSetting } from './http-operator.ts';
@@ -123,6 +123,7 @@ export function wire(graph: Graph, stores: ReadonlyMap<string, PartStore>, calls
 }
 
 function stageFailed(error: unknown, origin: RecordMeta | undefined): TenantAnalyticsError {
+  if (systemCode(error) !== undefined) return storageError(error, 'Reading or writing failed');
   const where = origin === undefined ? '' : ` on ${origin.shardId ?? origin.source}:${origin.sequenceNumber}`;
   return new TenantAnalyticsError(
     'STAGE_FAILED',

@@ -157,7 +157,7 @@ export class SimulatedDisk {
 
   #inode(path: string): Inode {
     const inode = this.#find(path);
-    if (inode === undefined) throw new Error(`no such file: ${path}`);
+    if (inode === undefined) throw Object.assign(new Error(`no such file: ${path}`), { code: 'ENOENT' });
     return inode;
   }
 }

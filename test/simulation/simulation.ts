@@ -123,6 +123,8 @@ function settingOf(random: Random): Setting {
       pressureLowBytes: 100,
       flushBytes: oneOf(1, 300, 1e6),
       openParts: oneOf(1, 3, 128),
+      openFiles: oneOf(1, 2, 128),
+      finishedPartBytes: 50,
       timersPerTurn: oneOf(1, 4, 1024),
       compactionMinBytes: oneOf(1, 500, 1e6),
     },

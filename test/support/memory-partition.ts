@@ -1,6 +1,6 @@
 import type { Partition, Position, RecordVisitor } from '../../src/runtime/ports.ts';
 
-/** Lines in memory as a partition, delivered as they are read: one at a time. */
+/** Lines in memory as a partition, some read at a time (one, if not said). */
 export class MemoryPartition implements Partition {
   readonly id: string;
   readonly sourceID: string;
@@ -8,12 +8,14 @@ export class MemoryPartition implements Partition {
   line = 0;
   onDelivered: (line: number, text: string) => void = () => undefined;
   readonly #lines: readonly string[];
-  #isFilled = false;
+  readonly #atOnce: number;
+  #filled = 0;
 
-  constructor(id: string, sourceID: string, lines: readonly string[]) {
+  constructor(id: string, sourceID: string, lines: readonly string[], atOnce = 1) {
     this.id = id;
     this.sourceID = sourceID;
     this.#lines = lines;
+    this.#atOnce = atOnce;
   }
 
   seek(line: number): void {
@@ -21,20 +23,22 @@ export class MemoryPartition implements Partition {
   }
 
   deliver(visit: RecordVisitor): 'paused' | 'empty' | 'ended' {
-    const text = this.#lines[this.line];
-    if (text === undefined) return 'ended';
-    if (!this.#isFilled) return 'empty';
-    this.#isFilled = false;
-    this.line++;
-    const bytes = new TextEncoder().encode(text);
-    const meta = { source: this.id, shardId: null, sequenceNumber: this.line, subSequence: null };
-    const goOn = visit(bytes, 0, bytes.length, { ...meta, arrivalTime: 0, live: false, columns: null });
-    this.onDelivered(this.line, text);
-    return goOn ? 'empty' : 'paused';
+    for (let delivered = 0; ; delivered++) {
+      const text = this.#lines[this.line];
+      if (text === undefined) return delivered > 0 ? 'empty' : 'ended';
+      if (this.#filled === 0) return 'empty';
+      this.#filled--;
+      this.line++;
+      const bytes = new TextEncoder().encode(text);
+      const meta = { source: this.id, shardId: null, sequenceNumber: this.line, subSequence: null };
+      const goOn = visit(bytes, 0, bytes.length, { ...meta, arrivalTime: 0, live: false, columns: null });
+      this.onDelivered(this.line, text);
+      if (!goOn) return 'paused';
+    }
   }
 
   async fill(): Promise<void> {
-    this.#isFilled = true;
+    this.#filled = this.#atOnce;
   }
 
   position(): Position {

@@ -1,5 +1,6 @@
 import { ByteWriter } from '../../base/bytes.ts';
 import { storageError } from '../../base/errors.ts';
+import type { Slots } from '../../base/slots.ts';
 import type { EpochMs } from '../../base/time.ts';
 import type { Part, World, WritableFile } from '../../runtime/ports.ts';
 import type { Pressure } from '../../runtime/pressure.ts';
@@ -12,6 +13,8 @@ export interface FilePartSetting {
   readonly pressure: Pressure;
   readonly rollBytes: number;
   readonly flushBytes: number;
+  /** One is held while the file is open. */
+  readonly slots: Slots;
   readonly onComplete: (part: FilePart) => void;
   readonly onFailure: (error: unknown) => void;
 }
@@ -27,10 +30,14 @@ export class FilePart implements Part, PartName {
   readonly #setting: FilePartSetting;
   #handedOver = 0;
   #operations: Promise<void> = Promise.resolve();
+  /** Something was written, or its name is new, since it was last made durable. */
+  #changed = true;
+  #nameIsDurable = false;
+
+  /* As of the operation that runs: */
   #file: WritableFile | undefined;
-  #resumeAt = 0;
+  #written = 0;
   #unsynced = false;
-  #nameUnsynced = true;
 
   constructor(name: PartName, openedAt: EpochMs, setting: FilePartSetting) {
     this.partition = name.partition;
@@ -44,12 +51,15 @@ export class FilePart implements Part, PartName {
     return this.#handedOver + this.buffer.length;
   }
 
-  /** Goes on after the first `bytes`; the file is cut there before anything is added. */
+  /** Goes on after the first `bytes`; the file is cut there now, and closed until it is needed. */
   resume(bytes: number): void {
     this.#handedOver = bytes;
-    this.#resumeAt = bytes;
-    this.#unsynced = true;
-    void this.#enqueue(() => this.#openFile());
+    void this.#enqueue(async () => {
+      this.#written = bytes;
+      await this.#openFile();
+      this.#unsynced = true;
+      await this.#closeFile();
+    });
   }
 
   wrote(): void {
@@ -60,42 +70,63 @@ export class FilePart implements Part, PartName {
   flush(): void {
     const size = this.buffer.length;
     if (size === 0) return;
-    const bytes = this.buffer.take(size >= this.#setting.flushBytes ? size + 1024 : 1024);
+    const bytes = this.buffer.take(size >= this.#setting.flushBytes ? size + 1024 : 0);
     this.#handedOver += size;
-    this.#unsynced = true;
+    this.#changed = true;
     const { pressure, world } = this.#setting;
     pressure.add(size);
     void this.#enqueue(async () => {
       const file = await this.#openFile();
       await file.append(bytes);
+      this.#written += size;
+      this.#unsynced = true;
       pressure.remove(size);
       world.probe('sink:part-written');
     });
   }
 
+  /** Writes what there is, and closes the file; what is not synced yet is by the next `makeDurable`. */
+  park(): void {
+    this.flush();
+    void this.#enqueue(() => this.#closeFile());
+  }
+
   /** Resolves once all that was flushed so far is durable, with the folder that must be synced for the name to be. */
   async makeDurable(): Promise<string | undefined> {
-    if (!this.#unsynced) return undefined;
-    this.#unsynced = false;
-    const nameUnsynced = this.#nameUnsynced;
-    this.#nameUnsynced = false;
-    await this.#enqueue(async () => {
-      await (await this.#openFile()).sync();
-    });
-    return nameUnsynced ? this.#setting.folder : undefined;
+    if (!this.#changed) return undefined;
+    this.#changed = false;
+    const nameIsDurable = this.#nameIsDurable;
+    this.#nameIsDurable = true;
+    await this.#enqueue(() => this.#sync());
+    return nameIsDurable ? undefined : this.#setting.folder;
   }
 
   async close(): Promise<void> {
     await this.#operations.catch(() => undefined);
-    await this.#file?.close();
+    await this.#closeFile();
+  }
+
+  async #sync(): Promise<void> {
+    if (!this.#unsynced) return;
+    const isParked = this.#file === undefined;
+    await (await this.#openFile()).sync();
+    this.#unsynced = false;
+    if (isParked) await this.#closeFile();
+  }
+
+  async #closeFile(): Promise<void> {
+    if (this.#file === undefined) return;
+    await this.#file.close();
     this.#file = undefined;
+    this.#setting.slots.give();
   }
 
   async #openFile(): Promise<WritableFile> {
     if (this.#file !== undefined) return this.#file;
-    const { world, folder, path } = this.#setting;
-    await world.files.makeFolder(folder);
-    this.#file = await world.files.openAt(path, this.#resumeAt);
+    const { world, folder, path, slots } = this.#setting;
+    await slots.take();
+    if (this.#written === 0) await world.files.makeFolder(folder);
+    this.#file = await world.files.openAt(path, this.#written);
     world.probe('sink:part-opened');
     return this.#file;
   }

@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { messageOf, TenantAnalyticsError } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
-import type { EpochMs } from '../../base/time.ts';
+import { type EpochMs, MAX_TIME } from '../../base/time.ts';
 import { decodeUtf8 } from '../../base/utf8.ts';
 import { type Columns, Rejection, type Source } from '../../runtime/contract.ts';
 import { isGzip, openChunks } from './chunk-reader.ts';
@@ -39,13 +39,18 @@ export async function inspectInput(path: string, source: Source<unknown>): Promi
   try {
     const stat = await file.stat();
     if (!stat.isFile()) throw unreadable(path, 'expected a file, got something else');
+    const modifiedAt = Math.floor(stat.mtimeMs);
+    if (modifiedAt < 0 || modifiedAt > MAX_TIME) {
+      const date = stat.mtime.toISOString();
+      throw unreadable(path, `expected a modification time from 1970 to 9999, got ${date}; set another with touch`);
+    }
     const head = new Uint8Array(2);
     await file.read(head, 0, 2, 0);
     const gzip = isGzip(head);
     const identity = { name: basename(absolute), size: stat.size, digest: await digestOf(file, stat.size) };
     const firstBytes = await readHead(absolute, gzip, stat.size);
     const { columns, start } = readFirstLine(path, firstBytes, source);
-    return { path: absolute, identity, gzip, modifiedAt: Math.floor(stat.mtimeMs), columns, start };
+    return { path: absolute, identity, gzip, modifiedAt, columns, start };
   } finally {
     await file.close();
   }

@@ -4,13 +4,19 @@ import { dirname } from 'node:path';
 import { systemCode, TenantAnalyticsError } from '../../base/errors.ts';
 import type { FileSystem, FolderEntry, WritableFile } from '../../runtime/ports.ts';
 
+/** Folders whose names were made durable by this process. Another may have died between making one and syncing it. */
+const durableFolders = new Set<string>();
+
 /** The file system of this machine. */
 export const nodeFileSystem: FileSystem = {
   async makeFolder(path) {
     const created = await mkdir(path, { recursive: true });
-    if (created === undefined) return;
-    for (let folder = path; folder.length >= created.length; folder = dirname(folder))
+    if (created === undefined && durableFolders.has(path)) return;
+    const topmost = created ?? path;
+    for (let folder = path; folder.length >= topmost.length; folder = dirname(folder)) {
       await syncFolder(dirname(folder));
+      durableFolders.add(folder);
+    }
   },
 
   async list(path): Promise<readonly FolderEntry[]> {

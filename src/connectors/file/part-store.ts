@@ -1,5 +1,6 @@
 import { TenantAnalyticsError } from '../../base/errors.ts';
 import { LIMITS, type Limits } from '../../base/limits.ts';
+import { Slots } from '../../base/slots.ts';
 import type { EpochMs } from '../../base/time.ts';
 import type { Part, PartStore, PartsBarrier, PartsState, World } from '../../runtime/ports.ts';
 import type { Pressure } from '../../runtime/pressure.ts';
@@ -14,7 +15,7 @@ export interface PartStoreOptions {
   readonly rollAgeMs: number;
   /** Used when there is no state yet. */
   readonly newRunID: string;
-  readonly limits?: Pick<Limits, 'flushBytes' | 'openParts'>;
+  readonly limits?: Pick<Limits, 'flushBytes' | 'openFiles' | 'openParts' | 'finishedPartBytes'>;
 }
 
 /**
@@ -28,9 +29,14 @@ export class FilePartStore implements PartStore {
   readonly #world: World;
   readonly #pressure: Pressure;
   readonly #options: PartStoreOptions;
-  readonly #limits: Pick<Limits, 'flushBytes' | 'openParts'>;
+  readonly #limits: NonNullable<PartStoreOptions['limits']>;
   readonly #onFailure: (error: unknown) => void;
+  /** By partition. */
   readonly #open = new Map<string, FilePart>();
+  /** Open parts whose files are open, or about to be. */
+  readonly #inUse = new Set<FilePart>();
+  /** Parts in use hold at most half of them for long: the other half goes round among those that only write and close. */
+  readonly #slots: Slots;
   #names: PartNames;
   #nextSequence = 1;
   #finished: FilePart[] = [];
@@ -42,6 +48,7 @@ export class FilePartStore implements PartStore {
     this.#pressure = pressure;
     this.#options = options;
     this.#limits = options.limits ?? LIMITS;
+    this.#slots = new Slots(2 * this.#limits.openFiles);
     this.#onFailure = onFailure;
     this.#names = new PartNames(options.folder, options.newRunID, options.extension);
   }
@@ -98,12 +105,14 @@ export class FilePartStore implements PartStore {
     if (this.#last?.partition === partition && this.#last.isOpen) return this.#last;
     let part = this.#open.get(partition);
     if (part === undefined) {
-      if (this.#open.size >= this.#limits.openParts) this.#closeLeastRecent();
+      if (this.#open.size >= this.#limits.openParts) this.#complete(leastRecent(this.#open.values()));
       part = this.#addPart(partition, this.#nextSequence++, this.#world.clock.now());
       this.#open.set(partition, part);
     }
     part.lastUse = ++this.#uses;
     this.#last = part;
+    this.#inUse.add(part);
+    if (this.#inUse.size > this.#limits.openFiles) this.#park(leastRecent(this.#inUse));
     return part;
   }
 
@@ -116,22 +125,27 @@ export class FilePartStore implements PartStore {
       pressure: this.#pressure,
       rollBytes: this.#options.rollBytes,
       flushBytes: this.#limits.flushBytes,
+      slots: this.#slots,
       onComplete: (part) => this.#complete(part),
       onFailure: this.#onFailure,
     });
   }
 
-  #complete(part: FilePart): void {
+  /** No more lines come; its file is closed, and it waits for a checkpoint to become visible. */
+  #complete(part: FilePart | undefined): void {
+    if (part === undefined) return;
     this.#open.delete(part.partition);
     part.isOpen = false;
-    part.flush();
+    this.#park(part);
     this.#finished.push(part);
+    this.#pressure.add(this.#limits.finishedPartBytes);
   }
 
-  #closeLeastRecent(): void {
-    let least: FilePart | undefined;
-    for (const part of this.#open.values()) if (least === undefined || part.lastUse < least.lastUse) least = part;
-    if (least !== undefined) this.#complete(least);
+  /** Closes the file for now; the next line for it opens it again. */
+  #park(part: FilePart | undefined): void {
+    if (part === undefined) return;
+    this.#inUse.delete(part);
+    part.park();
   }
 
   finish(): void {
@@ -160,8 +174,8 @@ export class FilePartStore implements PartStore {
         this.#world.probe('checkpoint:parts-synced');
       },
       commit: async () => {
-        for (const part of finished) await part.close();
         await this.#reveal(finished);
+        this.#pressure.remove(finished.length * this.#limits.finishedPartBytes);
       },
     };
   }
@@ -184,4 +198,10 @@ export class FilePartStore implements PartStore {
   async close(): Promise<void> {
     for (const part of [...this.#open.values(), ...this.#finished]) await part.close();
   }
+}
+
+function leastRecent(parts: Iterable<FilePart>): FilePart | undefined {
+  let least: FilePart | undefined;
+  for (const part of parts) if (least === undefined || part.lastUse < least.lastUse) least = part;
+  return least;
 }

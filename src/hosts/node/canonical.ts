@@ -9,7 +9,14 @@ import { csvCell } from '../../core/rows.ts';
  */
 export async function canonicalRows(folder: string): Promise<string[]> {
   const companies = new Map<string, Map<number, string>>();
-  for (const path of await rowFiles(folder, '.jsonl')) {
+  const files = await rowFiles(folder, '.jsonl');
+  if (files.length === 0 && (await rowFiles(folder, '.csv')).length > 0) {
+    throw new TenantAnalyticsError(
+      'INPUT_UNREADABLE',
+      `${folder} holds CSV rows only, which have no event and no version. Write JSON rows to compare (S3SinkFormat=json).`,
+    );
+  }
+  for (const path of files) {
     for await (const row of jsonLines(path)) addRow(companies, row);
   }
   return sortBytewise([...companies.values()].flatMap((versions) => [...versions.values()]));

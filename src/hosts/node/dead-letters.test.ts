@@ -80,7 +80,7 @@ describe('what cannot be listed is told', () => {
 
   test('a line that is no dead letter, with its file and line', async () => {
     await write('_dead-letters/dt=1/part.jsonl', `${Buffer.from(linesOf([1, 'late']))}{"reason":"lost"}\n`);
-    const message = expect.stringMatching(/part\.jsonl:2: expected a dead letter: /);
+    const message = expect.stringMatching(/part\.jsonl:2: expected a dead letter, got another record \(/);
     await expect(listed()).rejects.toThrow(expect.objectContaining({ code: 'INPUT_CORRUPT', message }));
   });
 

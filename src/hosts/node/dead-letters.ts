@@ -24,6 +24,7 @@ export async function* listDeadLetters(folder: string, reason: string | undefine
     throw new TenantAnalyticsError('USAGE', `--reason: expected ${REASONS.join(', ')}, got ${reason}.`);
   }
   const below = `${folder}/_dead-letters`;
+  if (!existsSync(below) && existsSync(`${folder}/.state`)) return; // an output without dead letters
   const files = await rowFiles(existsSync(below) ? below : folder, '.jsonl');
   for (const path of files) {
     for await (const { value, line } of jsonLines(path)) {
@@ -31,7 +32,7 @@ export async function* listDeadLetters(folder: string, reason: string | undefine
       if (!parsed.success) {
         throw new TenantAnalyticsError(
           'INPUT_CORRUPT',
-          `${path}:${line}: expected a dead letter: ${parsed.error.message}`,
+          `${path}:${line}: expected a dead letter, got another record (${parsed.error.issues[0]?.path.join('.')})`,
         );
       }
       if (reason === undefined || parsed.data.reason === reason) yield parsed.data;

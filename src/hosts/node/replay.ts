@@ -1,7 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { storageError, TenantAnalyticsError } from '../../base/errors.ts';
+import { storageError, systemCode, TenantAnalyticsError } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { FilePartition, type FilePosition } from '../../connectors/file/file-partition.ts';
 import { lockFolder } from '../../connectors/file/folder-lock.ts';
@@ -15,7 +14,7 @@ import type { Graph } from '../../runtime/contract.ts';
 import type { Engine } from '../../runtime/engine.ts';
 import type { World } from '../../runtime/ports.ts';
 import { checkIdentity, identityOf, type ReplayIdentity } from './replay-identity.ts';
-import { runGraph } from './run-graph.ts';
+import { folderOf, runGraph } from './run-graph.ts';
 
 export interface ReplayRequest {
   readonly companies: string;
@@ -46,8 +45,9 @@ export async function replay(request: ReplayRequest, world: World, observer: Rep
   const inputs = await inspectInputs(graph, request);
   const identity = identityOf(graph.name, inputs, parameters);
   refuseUnconnected(graph, parameters);
+  refuseSharedFolders(graph);
 
-  await makeOutput(output);
+  await makeOutput(output, world);
   const lock = await lockFolder(`${output}/.state`);
   try {
     const store = new CheckpointStore(world, `${output}/.state/checkpoints`);
@@ -123,8 +123,27 @@ function callsAtOnce(graph: Graph): number {
   return Math.max(1, ...graph.stages.map((stage) => (stage.kind === 'http' ? stage.limits.concurrency : 1)));
 }
 
-async function makeOutput(output: string): Promise<void> {
-  await mkdir(`${output}/.state`, { recursive: true }).catch((error: unknown) => {
+/** Rows and dead letters in one folder could not be told apart, by us or by who reads them. */
+function refuseSharedFolders({ sinks, deadLetters }: Graph): void {
+  const letters = `${folderOf(deadLetters.path)}/`;
+  for (const sink of sinks) {
+    if (sink.kind === 'stream') continue;
+    const rows = `${folderOf(sink.path)}/`;
+    const isApart = !letters.startsWith(rows) || /^[._]/.test(letters.slice(rows.length));
+    if (isApart && !rows.startsWith(letters)) continue;
+    throw new TenantAnalyticsError(
+      'PARAMETER_INVALID',
+      `deadLetterPath: expected a folder apart from the rows in ${rows} (inside it, one whose name begins with _), got ${letters}`,
+    );
+  }
+}
+
+async function makeOutput(output: string, world: World): Promise<void> {
+  await world.files.makeFolder(`${output}/.state`).catch((error: unknown) => {
+    const code = systemCode(error);
+    if (code === 'EEXIST' || code === 'ENOTDIR') {
+      throw new TenantAnalyticsError('OUTPUT_OCCUPIED', `${output}: expected a folder, or nothing, got a file.`);
+    }
     throw storageError(error, `Cannot make the output folder ${output}`);
   });
 }

@@ -40,10 +40,10 @@ export async function runGraph(run: GraphRun, started: (engine: Engine) => void)
     running.engine?.fail(error);
   };
   const sinks = new Map<string, PartStore>();
-  const newRunID = randomBytes(4).toString('hex');
   for (const sink of [...graph.sinks, graph.deadLetters]) {
     if (sink.kind === 'stream') continue;
     const { extension, rollBytes, rollAgeMs } = sink;
+    const newRunID = randomBytes(4).toString('hex');
     const options = { folder: folderOf(sink.path), extension, rollBytes, rollAgeMs, newRunID, limits };
     const parts = new FilePartStore(world, pressure, options, onFailure);
     await parts.restore(body?.sinks[sink.id] as PartsState | undefined);
@@ -58,7 +58,6 @@ export async function runGraph(run: GraphRun, started: (engine: Engine) => void)
     partitions: run.partitions,
     sinks,
     pressure,
-    outOfOrderness: parameters.application['watermark.outOfOrderness'],
     checkpointIntervalMs: parameters.application['checkpoint.interval'],
     transport: run.transport,
     limits,
@@ -70,7 +69,7 @@ export async function runGraph(run: GraphRun, started: (engine: Engine) => void)
   return { status, counters: engine.counters };
 }
 
-function folderOf(path: string): string {
+export function folderOf(path: string): string {
   try {
     return fileURLToPath(path);
   } catch (error) {

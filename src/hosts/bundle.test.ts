@@ -5,12 +5,6 @@ import vm from 'node:vm';
 import { build } from 'esbuild';
 import { beforeAll, expect, test } from 'vitest';
 
-const ENTRY = `
-  export { companyJobProcessing } from './company-job-processing.ts';
-  export { readParameters } from './parameters.ts';
-  export { ByteReader, ByteWriter } from '../base/bytes.ts';
-`;
-
 const NO_CLOCK = `
   delete globalThis.console; // V8's own
   const RealDate = Date;
@@ -50,7 +44,7 @@ let bundle = '';
 
 beforeAll(async () => {
   const built = await build({
-    stdin: { contents: ENTRY, resolveDir: fileURLToPath(new URL('.', import.meta.url)), loader: 'ts' },
+    entryPoints: [fileURLToPath(new URL('./bundle.ts', import.meta.url))],
     bundle: true,
     write: false,
     format: 'iife',
