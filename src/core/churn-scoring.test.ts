@@ -132,12 +132,25 @@ describe('the row', () => {
     expect(stage.complete(row, null, false)).toEqual({ ...row, score: null, scoreStatus: 'unavailable' });
   });
 
-  test('leaves as unavailable when there is no score, and is asked again', () => {
-    for (const kind of ['timeout', 'connection', 'status', 'breaker-open', 'not-an-answer'] as const) {
-      const output = { ...row, score: null, scoreStatus: 'unavailable', riskChanged: null };
-      expect(stage.fail(row, { kind, status: 403, message: '' })).toEqual({ kind: 'emit-and-ask-again', output });
-    }
+  const output = { ...row, score: null, scoreStatus: 'unavailable', riskChanged: null };
+
+  test.each([
+    ['timeout', null],
+    ['connection', null],
+    ['breaker-open', null],
+    ['not-an-answer', 200],
+    ['status', 503],
+    ['status', 429],
+  ] as const)('leaves as unavailable after %s %s, and is asked again', (kind, status) => {
+    expect(stage.fail(row, { kind, status, message: '' })).toEqual({ kind: 'emit-and-ask-again', output });
   });
+
+  test.each([400, 403, 404])(
+    'leaves as unavailable after %i, and is not asked again: the answer would be the same',
+    (status) => {
+      expect(stage.fail(row, { kind: 'status', status, message: '' })).toEqual({ kind: 'emit', output });
+    },
+  );
 });
 
 test('a row that waits for its score comes back from a checkpoint as it was', () => {

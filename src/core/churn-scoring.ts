@@ -37,7 +37,12 @@ export function churnScoring(
         ? readScore(response.body)
         : failure('status', response.status, `expected 200, got ${response.status}`),
     complete: (row, score) => scoredRow(row, score, score === null ? 'unavailable' : 'scored', null),
-    fail: (row) => ({ kind: 'emit-and-ask-again', output: scoredRow(row, null, 'unavailable', null) }),
+    fail: (row, { kind, status }) => {
+      const output = scoredRow(row, null, 'unavailable', null);
+      // The service answered, and will not answer otherwise: asking again would only fill the store.
+      const isRefused = kind === 'status' && status !== null && status < 500 && status !== 429;
+      return isRefused ? { kind: 'emit', output } : { kind: 'emit-and-ask-again', output };
+    },
   };
 }
 

@@ -25,12 +25,11 @@ export interface CompanyProfile {
   readonly totalFee: number;
   /** For who encodes rows: the bytes that are the same in all rows with this profile. No part of the value; never copy it
    *  into another profile. */
-  encoded?: ProfileBytes | undefined;
+  encoded?: { readonly [Format in 'json' | 'csv']?: ProfileBytes } | undefined;
 }
 
 /** The constant bytes of a row: [0, head) stand before its counts, the rest after them. */
 export interface ProfileBytes {
-  readonly encoder: object;
   readonly bytes: Uint8Array;
   readonly head: number;
 }

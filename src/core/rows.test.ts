@@ -6,11 +6,11 @@ import { DAY_MS, MAX_TIME } from '../base/time.ts';
 import type { CompanyProfile, JobEvent } from './events.ts';
 import {
   csvCell,
-  csvRows,
   decayRow,
   type EnrichedCompany,
+  encodeCsvRow,
+  encodeJsonRow,
   jobRow,
-  jsonRows,
   rowPartitions,
   type Score,
   scoredRow,
@@ -42,8 +42,8 @@ const score: Score = { churn: true, probability: 0.75, reasons: ['few jobs', { j
 const plainRow = jobRow(profile, 7, 11, 1, event, false, 'off');
 const riskRow = scoredRow(plainRow, score, 'scored', 'at-risk');
 
-const json = jsonRows().encode;
-const csv = csvRows().encode;
+const json = encodeJsonRow;
+const csv = encodeCsvRow;
 const partition = rowPartitions();
 const lineOf = (encode: (row: EnrichedCompany, to: ByteWriter) => void, row: EnrichedCompany): string => {
   const to = new ByteWriter(1);

@@ -115,44 +115,29 @@ export function scoredRow(
   };
 }
 
-export interface RowEncoder {
-  /** One line, with its line feed. */
-  encode(row: EnrichedCompany, to: ByteWriter): void;
+/** A row as JSON: all fields, in the order of DESIGN section 3; those that have no value are left out. */
+export function encodeJsonRow(row: EnrichedCompany, to: ByteWriter): void {
+  const { bytes, head } = row.profile.encoded?.json ?? keep(row.profile, 'json', jsonParts(row.profile));
+  to.slice(bytes, 0, head);
+  to.digits(row.job30);
+  to.bytes(JOB_90);
+  to.digits(row.job90);
+  to.slice(bytes, head, bytes.length);
+  if (row.score === null) to.bytes(NULL);
+  else writeScore(row.score, to);
+  writeJsonRest(row, to);
 }
 
-/** Rows as JSON: all fields, in the order of DESIGN section 3; those that have no value are left out. */
-export function jsonRows(): RowEncoder {
-  const encoder: RowEncoder = {
-    encode(row, to) {
-      const { bytes, head } = constantBytes(row.profile, encoder, jsonParts);
-      to.slice(bytes, 0, head);
-      to.digits(row.job30);
-      to.bytes(JOB_90);
-      to.digits(row.job90);
-      to.slice(bytes, head, bytes.length);
-      if (row.score === null) to.bytes(NULL);
-      else writeScore(row.score, to);
-      writeJsonRest(row, to);
-    },
-  };
-  return encoder;
-}
-
-/** Rows as CSV (RFC 4180): exactly the nine columns, no header, null as empty. */
-export function csvRows(): RowEncoder {
-  const encoder: RowEncoder = {
-    encode(row, to) {
-      const { bytes, head } = constantBytes(row.profile, encoder, csvParts);
-      to.slice(bytes, 0, head);
-      to.digits(row.job30);
-      to.byte(COMMA);
-      to.digits(row.job90);
-      to.slice(bytes, head, bytes.length);
-      if (row.score !== null) to.utf8(String(row.score.churn));
-      to.byte(LINE_FEED);
-    },
-  };
-  return encoder;
+/** A row as CSV (RFC 4180): exactly the nine columns, no header, null as empty. */
+export function encodeCsvRow(row: EnrichedCompany, to: ByteWriter): void {
+  const { bytes, head } = row.profile.encoded?.csv ?? keep(row.profile, 'csv', csvParts(row.profile));
+  to.slice(bytes, 0, head);
+  to.digits(row.job30);
+  to.byte(COMMA);
+  to.digits(row.job90);
+  to.slice(bytes, head, bytes.length);
+  if (row.score !== null) to.utf8(String(row.score.churn));
+  to.byte(LINE_FEED);
 }
 
 /** Rows lie by the UTC date of their event time: `dt=YYYY-MM-DD`. */
@@ -213,18 +198,10 @@ function writeJsonRest(row: EnrichedCompany, to: ByteWriter): void {
 
 type Parts = readonly [head: string, tail: string];
 
-/** Made once for a profile, and kept with it for the encoder that asked last. */
-function constantBytes(
-  profile: CompanyProfile,
-  encoder: object,
-  parts: (profile: CompanyProfile) => Parts,
-): ProfileBytes {
-  const held = profile.encoded;
-  if (held?.encoder === encoder) return held;
-  const [head, tail] = parts(profile);
-  const bytes = utf8(head + tail);
-  const made: ProfileBytes = { encoder, bytes, head: utf8(head).length };
-  profile.encoded = made;
+/** Made once for a profile, and kept with it. */
+function keep(profile: CompanyProfile, format: 'json' | 'csv', [head, tail]: Parts): ProfileBytes {
+  const made: ProfileBytes = { bytes: utf8(head + tail), head: utf8(head).length };
+  profile.encoded = { ...profile.encoded, [format]: made };
   return made;
 }
 

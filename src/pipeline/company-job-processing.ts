@@ -5,7 +5,7 @@ import { deadLetterPartition, encodeDeadLetter } from '../core/dead-letter.ts';
 import { companyHeader, decodeCompany } from '../core/decode-company.ts';
 import { jobDecoder, jobHeader } from '../core/decode-job.ts';
 import type { CompanyRecord, JobEvent } from '../core/events.ts';
-import { csvRows, type EnrichedCompany, jsonRows, rowPartitions } from '../core/rows.ts';
+import { type EnrichedCompany, encodeCsvRow, encodeJsonRow, rowPartitions } from '../core/rows.ts';
 import { tenantLookup } from '../core/tenant-lookup.ts';
 import type { DeadLetter, Graph, HttpLimits, ObjectSink, Source, StreamSink } from '../runtime/contract.ts';
 import type { Parameters } from './parameters.ts';
@@ -23,7 +23,6 @@ import type { Parameters } from './parameters.ts';
  */
 export function companyJobProcessing(parameters: Parameters): Graph {
   const { consumer, producer, application } = parameters;
-  const json = jsonRows();
 
   const companies: Source<CompanyRecord> = {
     kind: 'source',
@@ -90,7 +89,7 @@ export function companyJobProcessing(parameters: Parameters): Graph {
     rollBytes: application['sink.roll.size'],
     rollAgeMs: application['sink.roll.age'],
     partition: rowPartitions(),
-    encode: (application.S3SinkFormat === 'csv' ? csvRows() : json).encode,
+    encode: application.S3SinkFormat === 'csv' ? encodeCsvRow : encodeJsonRow,
   };
 
   const enrichedCompanies: StreamSink<EnrichedCompany> = {
@@ -99,7 +98,7 @@ export function companyJobProcessing(parameters: Parameters): Graph {
     inputs: enriched,
     stream: producer['enrichedcompanies.stream.name'],
     partitionKey: (row) => row.profile.companyID,
-    encode: json.encode,
+    encode: encodeJsonRow,
   };
 
   const deadLetters: ObjectSink<DeadLetter> = {
