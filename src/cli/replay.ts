@@ -1,3 +1,4 @@
+import { relative } from 'node:path';
 import { SingleBar } from 'cli-progress';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { TenantAnalyticsError } from '../base/errors.ts';
@@ -75,7 +76,8 @@ async function runReplay(options: ReplayOptions): Promise<void> {
   }
 }
 
-function printResult({ status, counters }: ReplayResult, output: string, seconds: number): void {
+function printResult(result: ReplayResult, output: string, seconds: number): void {
+  const { status, counters, deadLetterFolder } = result;
   if (status === 'stopped') {
     throw new TenantAnalyticsError('STOPPED', 'Stopped before the end. Run the same command again to go on from here.');
   }
@@ -88,7 +90,7 @@ function printResult({ status, counters }: ReplayResult, output: string, seconds
   const lines = [
     `${done}: ${grouped(counters['records.jobs'] ?? 0)} job events, ${grouped(counters['records.companies'] ?? 0)} company records.`,
     `  rows          ${grouped(counters['rows.rows'] ?? 0)} in ${output}`,
-    `  dead letters  ${grouped(letters)}${letters > 0 ? ` (${byReason.join(', ')}): tenant-analytics dead-letters list ${output}/_dead-letters` : ''}`,
+    `  dead letters  ${grouped(letters)}${letters > 0 ? ` (${byReason.join(', ')}): tenant-analytics dead-letters list ${relative('.', deadLetterFolder)}` : ''}`,
   ];
   if (stale > 0) lines.push(`  ignored       ${grouped(stale)} company records older than the known ones`);
   process.stdout.write(`${lines.join('\n')}\n`);

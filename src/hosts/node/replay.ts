@@ -32,6 +32,7 @@ export interface ReplayResult {
   readonly status: 'done' | 'already-done' | 'stopped';
   /** Over all calls for this output. */
   readonly counters: Readonly<Record<string, number>>;
+  readonly deadLetterFolder: string;
 }
 
 /**
@@ -55,12 +56,13 @@ export async function replay(request: ReplayRequest, world: World, observer: Rep
     const body = found?.body as CheckpointBody | undefined;
     if (body === undefined) await refuseForeignRows(output, world);
     const known = body === undefined ? identity : checkIdentity(identity, body.identity, request.output);
-    if (body?.ended === true) return { status: 'already-done', counters: body.counters };
+    const deadLetterFolder = folderOf(graph.deadLetters.path);
+    if (body?.ended === true) return { status: 'already-done', counters: body.counters, deadLetterFolder };
     const partitions = [...inputs].map(([id, input]) => openPartition(graph, id, input, known, body));
     const transport = undiciTransport(callsAtOnce(graph), world.clock.now);
     const run = { graph, parameters, identity: known, store, found, world, partitions, transport, limits: LIMITS };
     const result = await runGraph(run, (engine) => observer.started(engine, found !== undefined));
-    return { status: result.status === 'ended' ? 'done' : 'stopped', counters: result.counters };
+    return { status: result.status === 'ended' ? 'done' : 'stopped', counters: result.counters, deadLetterFolder };
   } finally {
     await lock.release();
   }
