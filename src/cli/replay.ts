@@ -90,10 +90,16 @@ function printResult(result: ReplayResult, output: string, seconds: number): voi
   const lines = [
     `${done}: ${grouped(counters['records.jobs'] ?? 0)} job events, ${grouped(counters['records.companies'] ?? 0)} company records.`,
     `  rows          ${grouped(counters['rows.rows'] ?? 0)} in ${output}`,
-    `  dead letters  ${grouped(letters)}${letters > 0 ? ` (${byReason.join(', ')}): tenant-analytics dead-letters list ${relative('.', deadLetterFolder)}` : ''}`,
+    `  dead letters  ${grouped(letters)}${letters > 0 ? ` (${byReason.join(', ')}): tenant-analytics dead-letters list ${near(deadLetterFolder)}` : ''}`,
   ];
   if (stale > 0) lines.push(`  ignored       ${grouped(stale)} company records older than the known ones`);
   process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+/** A path as one would type it here. */
+function near(path: string): string {
+  const fromHere = relative('.', path);
+  return fromHere.startsWith('..') ? path : fromHere;
 }
 
 type Running = Parameters<ReplayObserver['started']>[0];
