@@ -18,7 +18,16 @@ export async function lockFolder(folder: string): Promise<{ release(): Promise<v
       `${folder} is in use by process ${holder}. Wait until it ends, stop it, or choose another folder.`,
     );
   }
-  await file.truncate(0);
-  await file.write(`${process.pid}\n`);
+  await nameHolder(file);
   return { release: () => file.close() };
+}
+
+/** For who is refused; the lock holds without it, also on a full disk. */
+async function nameHolder(file: FileHandle): Promise<void> {
+  try {
+    await file.truncate(0);
+    await file.write(`${process.pid}\n`);
+  } catch {
+    // told by the first write that matters
+  }
 }

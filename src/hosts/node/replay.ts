@@ -63,6 +63,8 @@ export async function replay(request: ReplayRequest, world: World, observer: Rep
     const run = { graph, parameters, identity: known, store, found, world, partitions, transport, limits: LIMITS };
     const result = await runGraph(run, (engine) => observer.started(engine, found !== undefined));
     return { status: result.status === 'ended' ? 'done' : 'stopped', counters: result.counters, deadLetterFolder };
+  } catch (error) {
+    throw systemCode(error) === undefined ? error : storageError(error, `Working in ${output} failed`);
   } finally {
     await lock.release();
   }
