@@ -12,6 +12,7 @@ const RETRY_AFTER_LONGEST_MS = 60_000;
 /**
  * Calls one service: so many calls at a time, each with its timeout, retried on lost connections, timeouts, 429 and 5xx
  * with exponential back-off and full jitter (Retry-After is honoured), never on other statuses. A breaker stands before.
+ * Once the signal is aborted no request is sent any more, and each call ends as a lost connection.
  */
 export class ServiceCaller {
   readonly breaker: Breaker;
@@ -20,6 +21,8 @@ export class ServiceCaller {
   readonly #limits: HttpLimits;
   readonly #signal: AbortSignal;
   readonly #waiting: (() => void)[] = [];
+  /** How many at the head of `#waiting` have been given a slot: with many, taking each off would move all the others. */
+  #given = 0;
   #free: number;
   /** Requests sent, and those that failed, since the start of this run. */
   sent = 0;
@@ -39,7 +42,8 @@ export class ServiceCaller {
     for (let attempt = 0; ; attempt++) {
       const outcome = await this.#attempt(request);
       if (!isFailure(outcome)) return outcome.response;
-      if (attempt >= this.#limits.retries || outcome.failure.kind === 'breaker-open') return outcome.failure;
+      const isLast = attempt >= this.#limits.retries || outcome.failure.kind === 'breaker-open';
+      if (isLast || this.#signal.aborted) return outcome.failure;
       const jitter = this.#world.random() * Math.min(BACKOFF_LONGEST_MS, BACKOFF_FIRST_MS * 2 ** attempt);
       await this.#world.sleep(Math.max(jitter, outcome.retryAfterMs), this.#signal);
     }
@@ -48,6 +52,7 @@ export class ServiceCaller {
   async #attempt(request: HttpRequest): Promise<{ response: HttpResponse } | Failed> {
     await this.#takeSlot();
     try {
+      if (this.#signal.aborted) return failed('connection', null, 'the run is over', 0);
       if (!this.breaker.tryCall()) return failed('breaker-open', null, 'the circuit breaker is open', 0);
       this.sent++;
       const response = await this.#transport.send(request, this.#limits.timeoutMs, this.#signal);
@@ -81,9 +86,17 @@ export class ServiceCaller {
 
   /** Hands the slot to the one that has waited longest. */
   #giveSlot(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free++;
-    else next();
+    const next = this.#waiting[this.#given];
+    if (next === undefined) {
+      this.#free++;
+      return;
+    }
+    this.#given++;
+    if (this.#given * 2 >= this.#waiting.length) {
+      this.#waiting.splice(0, this.#given);
+      this.#given = 0;
+    }
+    next();
   }
 }
 

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { TenantAnalyticsError } from '../../base/errors.ts';
 import type { InputFile } from '../../connectors/file/input-file.ts';
-import { type Parameters, SECRET_PARAMETERS } from '../../pipeline/parameters.ts';
+import { describeParameters, type Parameters, SECRET_PARAMETERS } from '../../pipeline/parameters.ts';
 
 /** What a replay's state belongs to. With another one it does not go on. */
 const replayIdentity = z.object({
@@ -60,7 +60,11 @@ function differencesOf(asked: ReplayIdentity, known: ReplayIdentity): string[] {
     else if (was.size !== is.size) differences.push(`${id} had ${was.size} bytes, now ${is.size}`);
     else if (was.digest !== is.digest) differences.push(`${id} has other content`);
   }
+  const byDefault = new Map(describeParameters().map((parameter) => [parameter.name, parameter.byDefault]));
   for (const name of new Set([...Object.keys(known.parameters), ...Object.keys(asked.parameters)])) {
+    // An earlier version did not know it: it did what the default does.
+    const isNewDefault = known.parameters[name] === undefined && byDefault.get(name) === String(asked.parameters[name]);
+    if (isNewDefault) continue;
     const [was, is] = [JSON.stringify(known.parameters[name]), JSON.stringify(asked.parameters[name])];
     if (was !== is) differences.push(`${name} was ${was ?? 'not known'}, now ${is ?? 'not known'}`);
   }

@@ -54,9 +54,9 @@ export async function replay(request: ReplayRequest, world: World, observer: Rep
     const store = new CheckpointStore(world, `${output}/.state/checkpoints`);
     const found = await store.open();
     const body = found?.body as CheckpointBody | undefined;
-    if (body === undefined) await refuseForeignRows(output, world);
-    const known = body === undefined ? identity : checkIdentity(identity, body.identity, request.output);
     const deadLetterFolder = folderOf(graph.deadLetters.path);
+    if (body === undefined) await refuseForeignRows(output, deadLetterFolder, world);
+    const known = body === undefined ? identity : checkIdentity(identity, body.identity, request.output);
     if (body?.ended === true) return { status: 'already-done', counters: body.counters, deadLetterFolder };
     const partitions = [...inputs].map(([id, input]) => openPartition(graph, id, input, known, body));
     const transport = undiciTransport(callsAtOnce(graph), world.clock.now);
@@ -153,11 +153,12 @@ async function makeOutput(output: string, world: World): Promise<void> {
 }
 
 /** A folder with rows but no state: whose rows they are cannot be known, so nothing is added to them. */
-async function refuseForeignRows(output: string, world: World): Promise<void> {
-  const rows = (await world.files.list(output)).filter((entry) => entry.isFolder && entry.name.startsWith('dt='));
+async function refuseForeignRows(output: string, deadLetters: string, world: World): Promise<void> {
+  const found = [...(await world.files.list(output)), ...(await world.files.list(deadLetters))];
+  const rows = found.filter((entry) => entry.isFolder && entry.name.startsWith('dt='));
   if (rows.length === 0) return;
   throw new TenantAnalyticsError(
     'OUTPUT_OCCUPIED',
-    `${output} holds rows (${rows[0]?.name}, …) but no state of a replay. Choose an empty folder as --output.`,
+    `${output} holds rows or dead letters (${rows[0]?.name}, …) but no state of a replay. Choose an empty folder as --output.`,
   );
 }
