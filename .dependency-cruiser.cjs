@@ -30,6 +30,12 @@ module.exports = {
       to: { dependencyTypes: ['core'] },
     },
     {
+      name: 'pure-parts-do-not-wait',
+      severity: 'error',
+      from: { path: `^src/(core|pipeline)/|${CONTRACT}`, pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/base/(sleep|abort|signal|slots)\\.ts$' },
+    },
+    {
       name: 'no-dev-dependency-in-the-program',
       severity: 'error',
       from: { path: '^src/', pathNot: '\\.test\\.ts$' },
