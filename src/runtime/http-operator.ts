@@ -182,7 +182,7 @@ export class HttpOperator<I, A, O> {
       if (answer.kind === 'answer') return complete(answer.value, false);
       this.#setting.counters.add(`calls-failed.${this.#stage.service}`);
       const stale = this.#stage.servesStale ? this.#cache.get(cacheKey) : undefined;
-      if (stale !== undefined) return complete(stale.answer.value, true);
+      if (stale !== undefined && !stale.answer.negative) return complete(stale.answer.value, true);
       const outcome = this.#stage.fail(input, answer);
       if (outcome.kind !== 'hold') return { output: outcome.output, askAgain: outcome.kind === 'emit-and-ask-again' };
       await this.#pause(attempt);

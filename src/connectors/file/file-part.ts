@@ -116,17 +116,23 @@ export class FilePart implements Part, PartName {
 
   async #closeFile(): Promise<void> {
     if (this.#file === undefined) return;
-    await this.#file.close();
+    const file = this.#file;
     this.#file = undefined;
     this.#setting.slots.give();
+    await file.close();
   }
 
   async #openFile(): Promise<WritableFile> {
     if (this.#file !== undefined) return this.#file;
     const { world, folder, path, slots } = this.#setting;
     await slots.take();
-    if (this.#written === 0) await world.files.makeFolder(folder);
-    this.#file = await world.files.openAt(path, this.#written);
+    try {
+      if (this.#written === 0) await world.files.makeFolder(folder);
+      this.#file = await world.files.openAt(path, this.#written);
+    } catch (error) {
+      slots.give();
+      throw error;
+    }
     world.probe('sink:part-opened');
     return this.#file;
   }
@@ -134,7 +140,12 @@ export class FilePart implements Part, PartName {
   /** After one operation failed, none is tried: a part with a hole must never count as durable. */
   #enqueue(operation: () => Promise<unknown>): Promise<void> {
     const done = this.#operations.then(async () => {
-      await operation();
+      try {
+        await operation();
+      } catch (error) {
+        await this.#closeFile().catch(() => undefined); // others wait for its slot
+        throw error;
+      }
     });
     done.catch((error: unknown) => this.#setting.onFailure(storageError(error, `Cannot write ${this.#setting.path}`)));
     this.#operations = done;

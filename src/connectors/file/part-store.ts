@@ -196,7 +196,8 @@ export class FilePartStore implements PartStore {
   }
 
   async close(): Promise<void> {
-    for (const part of [...this.#open.values(), ...this.#finished]) await part.close();
+    // All at once: one may wait for a slot that another holds.
+    await Promise.all([...this.#open.values(), ...this.#finished].map((part) => part.close()));
   }
 }
 
