@@ -1,6 +1,8 @@
 /** So many at a time: who comes later waits, and is served in the order of coming. */
 export class Slots {
   readonly #waiting: (() => void)[] = [];
+  /** How many at the head of `#waiting` have been served: with many, taking each off would move all the others. */
+  #served = 0;
   #free: number;
 
   constructor(count: number) {
@@ -18,8 +20,16 @@ export class Slots {
 
   /** Gives a slot back, to the one that has waited longest. */
   give(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free++;
-    else next();
+    const next = this.#waiting[this.#served];
+    if (next === undefined) {
+      this.#free++;
+      return;
+    }
+    this.#served++;
+    if (this.#served * 2 >= this.#waiting.length) {
+      this.#waiting.splice(0, this.#served);
+      this.#served = 0;
+    }
+    next();
   }
 }

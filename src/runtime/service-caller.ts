@@ -1,4 +1,5 @@
 import { messageOf } from '../base/errors.ts';
+import { Slots } from '../base/slots.ts';
 import { Breaker } from './breaker.ts';
 import type { CallFailure, HttpLimits, HttpRequest, HttpResponse } from './contract.ts';
 import { type HttpTransport, TransportFailure, type World } from './ports.ts';
@@ -20,10 +21,7 @@ export class ServiceCaller {
   readonly #transport: HttpTransport;
   readonly #limits: HttpLimits;
   readonly #signal: AbortSignal;
-  readonly #waiting: (() => void)[] = [];
-  /** How many at the head of `#waiting` have been given a slot: with many, taking each off would move all the others. */
-  #given = 0;
-  #free: number;
+  readonly #slots: Slots;
   /** Requests sent, and those that failed, since the start of this run. */
   sent = 0;
   failures = 0;
@@ -34,7 +32,7 @@ export class ServiceCaller {
     this.#transport = transport;
     this.#limits = limits;
     this.#signal = signal;
-    this.#free = limits.concurrency;
+    this.#slots = new Slots(limits.concurrency);
   }
 
   /** The response (2xx or a 4xx that is not 429), or why there is none after all retries. */
@@ -50,7 +48,7 @@ export class ServiceCaller {
   }
 
   async #attempt(request: HttpRequest): Promise<{ response: HttpResponse } | Failed> {
-    await this.#takeSlot();
+    await this.#slots.take();
     try {
       if (this.#signal.aborted) return failed('connection', null, 'the run is over', 0);
       if (!this.breaker.tryCall()) return failed('breaker-open', null, 'the circuit breaker is open', 0);
@@ -66,7 +64,7 @@ export class ServiceCaller {
       if (!(error instanceof TransportFailure)) throw error;
       return this.#failed(failed(error.kind, null, messageOf(error), 0));
     } finally {
-      this.#giveSlot();
+      this.#slots.give();
     }
   }
 
@@ -74,29 +72,6 @@ export class ServiceCaller {
     this.failures++;
     this.breaker.failed();
     return outcome;
-  }
-
-  #takeSlot(): Promise<void> | undefined {
-    if (this.#free > 0) {
-      this.#free--;
-      return undefined;
-    }
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  /** Hands the slot to the one that has waited longest. */
-  #giveSlot(): void {
-    const next = this.#waiting[this.#given];
-    if (next === undefined) {
-      this.#free++;
-      return;
-    }
-    this.#given++;
-    if (this.#given * 2 >= this.#waiting.length) {
-      this.#waiting.splice(0, this.#given);
-      this.#given = 0;
-    }
-    next();
   }
 }
 
