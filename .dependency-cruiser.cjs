@@ -1,4 +1,4 @@
-/** Imports go one way: base ← contract ← core ← runtime ← connectors ← pipeline ← hosts ← cli (DESIGN section 9). */
+/** Imports go one way: base ← contract ← core ← runtime ← connectors ← pipeline ← hosts ← cli, services beside (DESIGN section 9). */
 const layer = (name, from, allowed) => ({
   name,
   severity: 'error',
@@ -21,7 +21,12 @@ module.exports = {
     layer('runtime-knows-no-application', '^src/runtime/', '^src/(base|runtime)/'),
     layer('connectors-implement-ports', '^src/connectors/', '^src/(base|runtime|connectors)/'),
     layer('pipeline-is-pure', '^src/pipeline/', `^src/(base|core|pipeline)/|${CONTRACT}`),
-    layer('hosts-do-not-know-the-command-line', '^src/hosts/', '^src/(base|core|runtime|connectors|pipeline|hosts)/'),
+    layer('services-stand-beside-the-application', '^src/services/', '^src/(base|core|services)/'),
+    layer(
+      'hosts-do-not-know-the-command-line',
+      '^src/hosts/',
+      '^src/(base|core|runtime|connectors|pipeline|services|hosts)/',
+    ),
     layer('cli-calls-inward', '^src/cli/', '^src/(base|pipeline|hosts|cli)/'),
     {
       name: 'pure-parts-use-no-node-module',

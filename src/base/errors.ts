@@ -19,7 +19,15 @@ export type ErrorCode =
   | 'STORAGE_FULL'
   | 'STORAGE_FAILED'
   | 'STOPPED'
-  | 'STAGE_FAILED';
+  | 'STAGE_FAILED'
+  | 'STATE_MISMATCH'
+  | 'STREAM_NOT_FOUND'
+  | 'STREAM_CHANGED'
+  | 'KINESIS_REFUSED'
+  | 'S3_REFUSED'
+  | 'SECRET_UNREADABLE'
+  | 'PORT_TAKEN'
+  | 'SERVICE_FAILED';
 
 /** What the command line ends with: the work failed, or the words of the command were wrong. */
 type ExitCode = 1 | 2;
@@ -33,6 +41,10 @@ const WRONG_USAGE: ReadonlySet<ErrorCode> = new Set([
   'INPUT_CHANGED',
   'OUTPUT_OCCUPIED',
   'NOT_CONNECTED',
+  'STATE_MISMATCH',
+  'STREAM_NOT_FOUND',
+  'STREAM_CHANGED',
+  'PORT_TAKEN',
 ]);
 
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set(['LOCKED', 'STORAGE_FULL', 'STORAGE_FAILED', 'STOPPED']);

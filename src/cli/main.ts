@@ -4,16 +4,25 @@ import { messageOf, TenantAnalyticsError } from '../base/errors.ts';
 import { canonicalCommand } from './canonical.ts';
 import { deadLettersCommand } from './dead-letters.ts';
 import { replayCommand } from './replay.ts';
+import { runCommand } from './run.ts';
+import { sendCommand, simulateCommand } from './simulate.ts';
+import { startCommand } from './start.ts';
 
 /** Runs the command line; the answer is the exit code: 0 done, 1 failed, 2 wrong usage. */
 export async function main(words: readonly string[]): Promise<number> {
+  // Node 20 is supported, by the versions of the SDK that are locked: its warning would help nobody here.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   const program = new Command('tenant-analytics')
     .description('Counts and churn signals of tenants from their job events, exactly once.')
     .version(version())
     .option('--debug', 'show the stack of an error')
+    .addCommand(startCommand())
+    .addCommand(runCommand())
     .addCommand(replayCommand())
     .addCommand(canonicalCommand())
     .addCommand(deadLettersCommand())
+    .addCommand(simulateCommand())
+    .addCommand(sendCommand())
     .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage. Each command has its own --help.')
     .showHelpAfterError('(add --help for more)');
   try {

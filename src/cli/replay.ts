@@ -1,35 +1,26 @@
 import { relative } from 'node:path';
 import { SingleBar } from 'cli-progress';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { TenantAnalyticsError } from '../base/errors.ts';
 import { nodeWorld } from '../hosts/node/node-world.ts';
-import { collectParameters } from '../hosts/node/properties.ts';
 import { type ReplayObserver, type ReplayResult, replay } from '../hosts/node/replay.ts';
-import { describeParameters } from '../pipeline/parameters.ts';
+import { hostOption, type ParameterOptions, parameterHelp, readTexts, withParameters } from './options.ts';
 import { grouped } from './output.ts';
+import { stopOnSignal } from './signals.ts';
 
-interface ReplayOptions {
+interface ReplayOptions extends ParameterOptions {
   readonly companies: string;
   readonly jobs: string;
   readonly output: string;
-  readonly set: string[];
-  readonly properties?: string;
 }
 
 export function replayCommand(): Command {
-  return new Command('replay')
+  const command = new Command('replay')
     .description('count job events from files over companies from files; needs no cloud')
     .requiredOption('--companies <file>', 'company records: JSONL or CSV, with or without header, also gzip', once)
     .requiredOption('--jobs <file>', 'job events, in the order they came: the same formats', once)
-    .requiredOption('--output <dir>', 'where rows, dead letters (_dead-letters) and state (.state) go', once)
-    .option('--set <name=value>', 'set a parameter; again for more', (value, all: string[]) => [...all, value], [])
-    .option(
-      '--properties <file>',
-      "parameters from a file in the shape of the managed service's application_properties.json",
-    )
-    .addOption(new Option('--host <host>', 'which host runs the graph').choices(['node']).default('node'))
-    .addHelpText('after', helpAfter())
-    .action(runReplay);
+    .requiredOption('--output <dir>', 'where rows, dead letters (_dead-letters) and state (.state) go', once);
+  return withParameters(command).addOption(hostOption()).addHelpText('after', helpAfter()).action(runReplay);
 }
 
 /** Several files have no order among them: whose events came first would be a guess. Join them before. */
@@ -39,9 +30,6 @@ function once(value: string, before: string | undefined): string {
 }
 
 function helpAfter(): string {
-  const rows = describeParameters()
-    .filter(({ group }) => group === 'ApplicationConfigProperties')
-    .map(({ name, byDefault, about }) => `  ${name.padEnd(26)} ${byDefault.padEnd(10)} ${about}`);
   return `
 All companies are in state before the first job is read. Called again after a crash or Ctrl-C, it goes on where it was;
 after the end it changes nothing; with other inputs or parameters it refuses. S3SinkPath is set to the output folder.
@@ -50,17 +38,11 @@ Example:
   tenant-analytics replay --companies companies.jsonl --jobs jobs.jsonl --output out \\
     --set enrichment=join --set scoring=off
 
-Parameters (also as environment, S3SinkFormat as TENANT_ANALYTICS_S3_SINK_FORMAT), with their defaults; durations and
-sizes are in milliseconds and bytes, and can be given as 5 min or 64 MiB:
-${rows.join('\n')}`;
+${parameterHelp(['ApplicationConfigProperties'])}`;
 }
 
 async function runReplay(options: ReplayOptions): Promise<void> {
-  const texts = await collectParameters({
-    properties: options.properties,
-    environment: process.env,
-    settings: options.set,
-  });
+  const texts = await readTexts(options);
   const terminal = new Terminal();
   const begun = Date.now();
   try {
@@ -108,18 +90,13 @@ type Running = Parameters<ReplayObserver['started']>[0];
 class Terminal implements ReplayObserver {
   #bar: SingleBar | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #engine: Running | undefined;
-  readonly #onSignal = () => {
-    process.once('SIGINT', () => process.exit(1));
-    process.once('SIGTERM', () => process.exit(1));
-    this.warn('Stopping: taking a last checkpoint.');
-    this.#engine?.stop();
-  };
+  #takeBack: () => void = () => undefined;
 
   started(engine: Running, resumed: boolean): void {
-    this.#engine = engine;
-    process.once('SIGINT', this.#onSignal);
-    process.once('SIGTERM', this.#onSignal);
+    this.#takeBack = stopOnSignal(() => {
+      this.warn('Stopping: taking a last checkpoint.');
+      engine.stop();
+    });
     if (resumed) this.warn('Going on from the last checkpoint.');
     if (process.stderr.isTTY) this.#showBar(engine);
   }
@@ -129,8 +106,7 @@ class Terminal implements ReplayObserver {
   }
 
   finish(): void {
-    process.removeListener('SIGINT', this.#onSignal);
-    process.removeListener('SIGTERM', this.#onSignal);
+    this.#takeBack();
     clearInterval(this.#timer);
     this.#bar?.stop();
     this.#bar = undefined;

@@ -1,6 +1,7 @@
 import { distance } from 'fastest-levenshtein';
 import * as z from 'zod';
 import { TenantAnalyticsError } from '../base/errors.ts';
+import { parseTime } from '../base/time.ts';
 import {
   byteSize,
   count,
@@ -162,7 +163,14 @@ function parseGroup<T extends z.ZodObject>(group: GroupName, schema: T, texts: P
   throw new TenantAnalyticsError('PARAMETER_INVALID', `${wrong.join('; ')} (${group}).`);
 }
 
-function requireTogether({ application: values }: Parameters): void {
+function requireTogether({ consumer, application: values }: Parameters): void {
+  for (const source of ['jobs', 'companies'] as const) {
+    const needs = consumer[`${source}.stream.initial.position`] === 'AT_TIMESTAMP';
+    const text = consumer[`${source}.stream.initial.timestamp`];
+    if (!needs || parseTime(text) !== undefined) continue;
+    const message = `${source}.stream.initial.timestamp: expected a time with AT_TIMESTAMP, such as 2025-02-01T00:00:00Z or epoch milliseconds, got ${JSON.stringify(text)}.`;
+    throw text === '' ? missing(message) : new TenantAnalyticsError('PARAMETER_INVALID', message);
+  }
   if (values.S3SinkPath === '') {
     throw missing('S3SinkPath is required: where rows go. Set it, for example --set S3SinkPath=file:///tmp/rows.');
   }

@@ -22,10 +22,12 @@ export interface FoundCheckpoint {
   readonly stages: ReadonlyMap<string, { readonly codecVersion: number; readonly states: Iterable<KeyChange> }>;
 }
 
+type CompactionLimits = Pick<Limits, 'compactionMinBytes' | 'compactionChain'>;
+
 /**
  * Durable checkpoints in one folder. Each is one file `chk-<id>` that holds what changed since the one before; the files
  * it builds on are its chain. When the changes outweigh the base they build on, base and changes are merged, in the
- * background, into a new `base-<id>`: so a checkpoint costs what changed, not what is held.
+ * background, into a new `base-<id>`: so a checkpoint costs what changed, not what is held. A long chain is merged, too.
  *
  * Invariants:
  * - A `chk-` or `base-` name is only ever given to a file whose bytes are durable: write, sync, rename, sync folder.
@@ -34,17 +36,17 @@ export interface FoundCheckpoint {
 export class CheckpointStore {
   readonly #world: World;
   readonly #folder: string;
-  readonly #compactionMinBytes: number;
+  readonly #limits: CompactionLimits;
   #lastID = 0;
   #chain: { name: string; bytes: number }[] = [];
   #previousChain: readonly string[] = [];
   #compaction: Promise<void> | undefined;
   #compacted: { base: { name: string; bytes: number }; replaces: number } | undefined;
 
-  constructor(world: World, folder: string, limits: Pick<Limits, 'compactionMinBytes'> = LIMITS) {
+  constructor(world: World, folder: string, limits: CompactionLimits = LIMITS) {
     this.#world = world;
     this.#folder = folder;
-    this.#compactionMinBytes = limits.compactionMinBytes;
+    this.#limits = limits;
   }
 
   /** Checkpoints committed so far, over all runs. */
@@ -171,7 +173,9 @@ export class CheckpointStore {
     if (this.#compaction !== undefined || this.#compacted !== undefined) return;
     const [base, ...changes] = this.#chain;
     const changed = changes.reduce((sum, file) => sum + file.bytes, 0);
-    if (base === undefined || changed < Math.max(this.#compactionMinBytes, base.bytes)) return;
+    const { compactionMinBytes, compactionChain } = this.#limits;
+    const isLong = changes.length >= compactionChain;
+    if (base === undefined || (!isLong && changed < Math.max(compactionMinBytes, base.bytes))) return;
     const names = this.#chain.map((file) => file.name);
     this.#compaction = this.#compact(names)
       .catch((error: unknown) =>

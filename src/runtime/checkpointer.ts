@@ -1,12 +1,14 @@
 import type { StageChanges } from './checkpoint-format.ts';
 import type { CheckpointStore } from './checkpoint-store.ts';
-import type { PartStore, PartsBarrier, World } from './ports.ts';
+import type { PartStore, PartsBarrier, RowStream, World } from './ports.ts';
 
 /** What a checkpoint holds besides keyed state and sink parts; JSON. */
 export interface CheckpointBody {
   /** What this state belongs to: inputs and parameters; compared by the host before it goes on. */
   readonly identity: unknown;
   readonly partitions: Readonly<Record<string, PartitionState>>;
+  /** By live source: where it began. Absent in checkpoints from before there were any. */
+  readonly discoveries?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Null before the first event. */
   readonly watermark: number | null;
   readonly sinks: Readonly<Record<string, unknown>>;
@@ -32,28 +34,41 @@ export interface Cut {
  * Takes checkpoints while the graph runs. `#begin` cuts between two records, without waiting; then bytes are made
  * durable, then the checkpoint, and only then parts become visible. One at a time.
  *
+ * One that would say what the one before it said is passed over. Rows for streams must have been accepted before it
+ * counts: after a crash those of an unfinished one are made and sent again.
+ *
  * Invariant: after one that failed none is taken. What it had cut off (changed keys, complete parts) would be missing.
  */
 export class Checkpointer {
   readonly #world: World;
   readonly #store: CheckpointStore;
   readonly #sinks: ReadonlyMap<string, PartStore>;
+  readonly #streams: ReadonlyMap<string, RowStream>;
   readonly #cut: () => Cut;
   readonly #intervalMs: number;
   #lastBegun = Number.NEGATIVE_INFINITY;
   #running: Promise<void> | undefined;
   #full: boolean;
+  /** Without the watermark, which the wall clock alone may move. */
+  #lastBody: string | undefined;
+  #lastCommittedAt: number | undefined;
   #failure: { readonly error: unknown } | undefined;
 
   constructor(
     world: World,
     store: CheckpointStore,
     sinks: ReadonlyMap<string, PartStore>,
-    options: { readonly intervalMs: number; readonly full: boolean; readonly cut: () => Cut },
+    options: {
+      readonly intervalMs: number;
+      readonly full: boolean;
+      readonly streams: ReadonlyMap<string, RowStream>;
+      readonly cut: () => Cut;
+    },
   ) {
     this.#world = world;
     this.#store = store;
     this.#sinks = sinks;
+    this.#streams = options.streams;
     this.#cut = options.cut;
     this.#intervalMs = options.intervalMs;
     this.#full = options.full;
@@ -61,6 +76,11 @@ export class Checkpointer {
 
   get isDue(): boolean {
     return this.#running === undefined && this.#world.clock.now() - this.#lastBegun >= this.#intervalMs;
+  }
+
+  /** When the last one of this run was committed. */
+  get lastCommittedAt(): number | undefined {
+    return this.#lastCommittedAt;
   }
 
   /** Begins a checkpoint and goes on; `onFailure` hears when it cannot be completed. */
@@ -95,9 +115,22 @@ export class Checkpointer {
     this.#world.probe('checkpoint:barrier-taken');
     const full = this.#full;
     this.#full = false;
+    const accepted = Promise.all([...this.#streams.values()].map((stream) => stream.accepted()));
+    accepted.catch(() => undefined); // looked at below, after what takes its time
     for (const barrier of barriers.values()) await barrier.persist();
+    await accepted;
     const sinks = Object.fromEntries([...barriers].map(([id, barrier]) => [id, barrier.state]));
-    await this.#store.commit({ ...body, sinks, ended } satisfies CheckpointBody, changes, full);
+    const whole: CheckpointBody = { ...body, sinks, ended };
+    if (full || this.#isNews(whole, changes)) await this.#store.commit(whole, changes, full);
+    this.#lastCommittedAt = this.#world.clock.now();
     for (const barrier of barriers.values()) await barrier.commit();
+  }
+
+  /** A quiet stream must not write the same checkpoint over and over. */
+  #isNews(body: CheckpointBody, changes: readonly StageChanges[]): boolean {
+    const text = JSON.stringify({ ...body, watermark: null });
+    const isNews = text !== this.#lastBody || changes.some(({ count }) => count > 0);
+    this.#lastBody = text;
+    return isNews;
   }
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { VirtualTime } from '../../test/support/virtual-time.ts';
 import { ByteReader } from '../base/bytes.ts';
 import { seededRandom } from '../base/random.ts';
+import { Signal } from '../base/signal.ts';
 import { type KeyChange, keyChanges } from './checkpoint-format.ts';
 import { type DeadLetter, type HttpLimits, type HttpResponse, type HttpStage, Rejection } from './contract.ts';
 import { HttpOperator } from './http-operator.ts';
@@ -107,6 +108,7 @@ class Bench {
   readonly operator: HttpOperator<Question, string, Reply>;
   react: React;
   watermark = 0;
+  readonly changed = new Signal();
   readonly #over = new AbortController();
   readonly #origin: DeadLetterOperator;
 
@@ -128,6 +130,7 @@ class Bench {
     this.#origin = new DeadLetterOperator({ push: (letter) => this.letters.push(letter) }, this.counters);
     this.operator = new HttpOperator(questions(all, whenDown, servesStale), {
       world,
+      changed: this.changed,
       caller: new ServiceCaller(world, this.#transport(signal), all, signal),
       pressure: this.pressure,
       targets: [
@@ -472,7 +475,7 @@ describe('asking again', () => {
     expect(bench.replies).toHaveLength(3);
     expect(bench.operator.held).toBe(7);
     const seen = { isWoken: false };
-    const woken = bench.operator.changed.wait().then(() => {
+    const woken = bench.changed.wait().then(() => {
       seen.isWoken = true;
     });
     await bench.time.settle();

@@ -8,6 +8,7 @@ import type { Counters, DeadLetterOperator, Origin, Push } from './operators.ts'
 import type { World } from './ports.ts';
 import type { Pressure } from './pressure.ts';
 import type { ServiceCaller } from './service-caller.ts';
+import { ServiceNews } from './service-news.ts';
 
 /** An input that waits for an answer: held back, or gone on without one and to be asked again. */
 interface Waiting<I> {
@@ -42,8 +43,21 @@ export interface HttpOperatorSetting {
   readonly counters: Counters;
   /** The watermark of the sources, now. */
   readonly watermark: () => EpochMs;
+  /** Notified when something left, or there is room again. */
+  readonly changed: Signal;
   readonly onFailure: (error: unknown) => void;
   readonly signal: AbortSignal;
+}
+
+/** How a service is doing. */
+export interface ServiceStatus {
+  readonly service: string;
+  readonly breaker: 'closed' | 'open' | 'half-open';
+  /** Requests sent since the start of this run, and those of them that failed. */
+  readonly sent: number;
+  readonly failures: number;
+  readonly held: number;
+  readonly toAskAgain: number;
 }
 
 /** While the service cannot be asked, what is held is tried again after so long, and twice as long each time. */
@@ -64,8 +78,6 @@ const HELD_BYTES = 4000;
  */
 export class HttpOperator<I, A, O> {
   readonly id: string;
-  /** Something left, or there is room again. */
-  readonly changed = new Signal();
   readonly #stage: HttpStage<I, A, O>;
   readonly #setting: HttpOperatorSetting;
   readonly #queues = new Map<string, Waiting<I>[]>();
@@ -74,6 +86,7 @@ export class HttpOperator<I, A, O> {
   readonly #asking = new Map<string, Promise<Answer<A> | CallFailure>>();
   readonly #cache: LRUCache<string, Cached<A>>;
   readonly #scratch = new ByteWriter();
+  readonly #news: ServiceNews;
   #touched = new Map<number, Waiting<I>>();
   #nextID = 1;
   #oldest: EpochMs = Number.POSITIVE_INFINITY;
@@ -85,6 +98,7 @@ export class HttpOperator<I, A, O> {
     this.#stage = stage;
     this.#setting = setting;
     this.#cache = new LRUCache({ max: stage.limits.cacheEntries });
+    this.#news = new ServiceNews(stage.service, setting.world);
   }
 
   get codecVersion(): number {
@@ -94,6 +108,12 @@ export class HttpOperator<I, A, O> {
   /** Nothing is held, nothing is to be asked again. */
   get isEmpty(): boolean {
     return this.#held.size === 0 && this.#again.size === 0;
+  }
+
+  status(): ServiceStatus {
+    const { breaker, sent, failures } = this.#setting.caller;
+    const { held, toAskAgain } = this;
+    return { service: this.#stage.service, breaker: breaker.state, sent, failures, held, toAskAgain };
   }
 
   /** Reading must stop until `changed`. */
@@ -164,7 +184,7 @@ export class HttpOperator<I, A, O> {
       this.#release(waiting);
       this.#emitFor(waiting, output);
       if (askAgain) this.#keepForLater(waiting);
-      this.changed.notify();
+      this.#setting.changed.notify();
     }
     this.#queues.delete(key);
   }
@@ -210,7 +230,12 @@ export class HttpOperator<I, A, O> {
   async #call(cacheKey: string, input: I): Promise<Answer<A> | CallFailure> {
     const response = await this.#setting.caller.call(this.#stage.request(input));
     const answer = 'status' in response && 'body' in response ? this.#stage.respond(input, response) : response;
-    if (answer.kind === 'answer') this.#cache.set(cacheKey, { answer, at: this.#setting.world.clock.now() });
+    if (answer.kind === 'answer') {
+      this.#cache.set(cacheKey, { answer, at: this.#setting.world.clock.now() });
+      this.#news.answered();
+    } else if (!this.#setting.signal.aborted) {
+      this.#news.failed(answer);
+    }
     return answer;
   }
 
@@ -249,7 +274,7 @@ export class HttpOperator<I, A, O> {
     this.#touched.set(waiting.id, waiting);
     this.#emitFor(waiting, this.#stage.complete(waiting.input, answer.value, false));
     this.#roomForAgain.notify();
-    this.changed.notify();
+    this.#setting.changed.notify();
     return true;
   }
 

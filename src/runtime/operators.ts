@@ -1,3 +1,4 @@
+import { ByteWriter } from '../base/bytes.ts';
 import { messageOf } from '../base/errors.ts';
 import {
   type Collector,
@@ -7,9 +8,12 @@ import {
   Rejection,
   type RejectionReason,
   type Source,
+  type StreamSink,
 } from './contract.ts';
-import type { PartStore } from './ports.ts';
+import type { PartStore, RowStream } from './ports.ts';
 import type { PartitionClock } from './watermark.ts';
+
+const LINE_FEED = 0x0a;
 
 /** Takes what an operator before it hands on. */
 export type Push = (value: unknown) => void;
@@ -54,6 +58,30 @@ export class ObjectSinkOperator {
     this.#sink.encode(row, part.buffer);
     this.rows++;
     part.wrote();
+  }
+}
+
+/** Encodes rows as records of a stream, without the line feed that ends them in files. */
+export class StreamSinkOperator {
+  readonly id: string;
+  readonly #sink: StreamSink<unknown>;
+  readonly #stream: RowStream;
+  readonly #buffer = new ByteWriter(1024);
+  /** Rows since the start of this run. */
+  rows = 0;
+
+  constructor(sink: StreamSink<unknown>, stream: RowStream) {
+    this.id = sink.id;
+    this.#sink = sink;
+    this.#stream = stream;
+  }
+
+  push(row: unknown): void {
+    this.#buffer.clear();
+    this.#sink.encode(row, this.#buffer);
+    const line = this.#buffer.view();
+    this.rows++;
+    this.#stream.send(this.#sink.partitionKey(row), line.slice(0, line.at(-1) === LINE_FEED ? -1 : undefined));
   }
 }
 
@@ -114,7 +142,9 @@ export class DeadLetterOperator {
     this.#sink.push({
       source: meta.source,
       shardId: meta.shardId,
-      sequenceNumber: String(meta.sequenceNumber),
+      // As in a default eventID: the user records of one aggregate are told apart.
+      sequenceNumber:
+        meta.subSequence === null ? `${meta.sequenceNumber}` : `${meta.sequenceNumber}:${meta.subSequence}`,
       arrivalTime: meta.arrivalTime,
       reason: rejection.reason,
       message: rejection.message,

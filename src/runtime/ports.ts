@@ -68,6 +68,39 @@ export interface Partition {
 /** Takes a record beyond the size limit: its first bytes, and its whole size. */
 export type TooLongVisitor = (head: Uint8Array, size: number, meta: RecordMeta) => boolean;
 
+/** Why a partition of a live source has nothing to deliver, and since when. */
+export interface PartitionTip {
+  /** Since when reads that succeeded have returned nothing at the stream's tip; undefined when that is not so. */
+  readonly emptySince: EpochMs | undefined;
+  /** There is, or may be, more to deliver now: it is not at the tip, and could be read lately. */
+  readonly isBehind: boolean;
+  /** How far the last read was behind the tip of the stream. */
+  readonly millisBehindLatest: number;
+}
+
+/** A partition of a source that has no end: `fill` waits for records, in the background, while others are worked on. */
+export interface LivePartition extends Partition {
+  readonly tip: PartitionTip;
+}
+
+/**
+ * The partitions of one live source, as they come and go: shards that split and merge.
+ *
+ * A partition may be read once `next` has handed it out; it does so once all those it came from have ended.
+ */
+export interface Discovery {
+  readonly sourceID: string;
+  /** Where each partition of the first start begins: JSON, committed before the first read, never changed after. */
+  readonly state: Position;
+  /** Partitions to read from now on, each once; `ended` tells those that the engine has worked off, also earlier. */
+  next(ended: ReadonlySet<string>): readonly LivePartition[];
+  /** Those of the ended ones that are not needed any more to know what may be read. */
+  forgotten(ended: ReadonlySet<string>): readonly string[];
+  /** Looks for new partitions until the signal is aborted; `changed` is called when `next` may have some. */
+  watch(changed: () => void, signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** The named moments of checkpoint, commit and recovery at which a crash must lose and double nothing. */
 export type CrashPoint =
   | 'checkpoint:barrier-taken'
@@ -142,6 +175,16 @@ export interface PartStore {
 export interface Part {
   readonly buffer: ByteWriter;
   wrote(): void;
+}
+
+/** Where the rows of a stream sink go. */
+export interface RowStream {
+  /** Takes one row, with bytes of its own. It counts as back-pressure until the stream has accepted it. */
+  send(partitionKey: string, row: Uint8Array): void;
+  /** Resolves once all rows taken so far were accepted; a checkpoint counts only then. Rejects when one never will. */
+  accepted(): Promise<void>;
+  /** Sends nothing more. */
+  close(): Promise<void>;
 }
 
 /** Sends one request; no retries, no cache. */

@@ -10,8 +10,9 @@ import {
   type Push,
   SourceOperator,
   StageOutput,
+  StreamSinkOperator,
 } from './operators.ts';
-import type { HttpTransport, PartStore } from './ports.ts';
+import type { HttpTransport, PartStore, RowStream } from './ports.ts';
 import { ServiceCaller } from './service-caller.ts';
 
 /** A keyed stage, and the HTTP stages before it: its watermark never overtakes what is held in them. */
@@ -45,18 +46,23 @@ export interface Wiring {
 }
 
 /** Connects the nodes of a graph: each output goes to all nodes that name it as input. */
-export function wire(graph: Graph, stores: ReadonlyMap<string, PartStore>, calls: CallSetting): Wiring {
+export function wire(
+  graph: Graph,
+  stores: ReadonlyMap<string, PartStore>,
+  streams: ReadonlyMap<string, RowStream>,
+  calls: CallSetting,
+): Wiring {
   const counters = new Counters();
   const targets = new Map<string, Push[]>();
   const connect = (inputs: readonly string[], push: Push) => {
     for (const input of inputs) targets.set(input, [...(targets.get(input) ?? []), push]);
   };
 
-  const objectSinks: ObjectSinkOperator[] = [];
+  const rowSinks: (ObjectSinkOperator | StreamSinkOperator)[] = [];
   for (const sink of graph.sinks) {
-    if (sink.kind === 'stream') continue; // a bounded run writes to no stream
-    const operator = new ObjectSinkOperator(sink, storeOf(sink.id, stores));
-    objectSinks.push(operator);
+    const operator = sinkOperator(sink, stores, streams);
+    if (operator === undefined) continue;
+    rowSinks.push(operator);
     connect(sink.inputs, (row) => operator.push(row));
   }
   const deadLetters = new ObjectSinkOperator(graph.deadLetters, storeOf(graph.deadLetters.id, stores));
@@ -90,7 +96,7 @@ export function wire(graph: Graph, stores: ReadonlyMap<string, PartStore>, calls
     const all = new Counters();
     all.restore(counters.all());
     for (const source of sources.values()) all.add(`records.${source.id}`, source.records);
-    for (const sink of objectSinks) all.add(`rows.${sink.id}`, sink.rows);
+    for (const sink of rowSinks) all.add(`rows.${sink.id}`, sink.rows);
     return all.all();
   };
 
@@ -130,6 +136,17 @@ function stageFailed(error: unknown, origin: RecordMeta | undefined): TenantAnal
     `The graph failed${where}: ${messageOf(error)}. Nothing of it was committed; this is a fault of the program, please report it.`,
     { cause: error },
   );
+}
+
+/** Undefined for a stream that this run does not write to. */
+function sinkOperator(
+  sink: Graph['sinks'][number],
+  stores: ReadonlyMap<string, PartStore>,
+  streams: ReadonlyMap<string, RowStream>,
+): ObjectSinkOperator | StreamSinkOperator | undefined {
+  if (sink.kind === 'objects') return new ObjectSinkOperator(sink, storeOf(sink.id, stores));
+  const stream = streams.get(sink.id);
+  return stream === undefined ? undefined : new StreamSinkOperator(sink, stream);
 }
 
 function storeOf(id: string, stores: ReadonlyMap<string, PartStore>): PartStore {

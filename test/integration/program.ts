@@ -21,7 +21,8 @@ export interface Ended {
 
 export interface Running {
   pid: number;
-  /** What was written to stderr so far. */
+  /** What was written so far. */
+  stdout(): string;
   stderr(): string;
   hasEnded(): boolean;
   ended: Promise<Ended>;
@@ -67,8 +68,7 @@ export async function completeReplay(replay: Replay): Promise<Ended> {
 
 /** Runs it with files of at most `kibibytes`: a write beyond fails as on a disk that is full, with EFBIG. */
 export function runReplayWithin(kibibytes: number, replay: Replay): Promise<Ended> {
-  const script = `trap '' XFSZ; ulimit -f ${kibibytes}; exec "$@"`;
-  return startProcess('bash', ['-c', script, 'bash', process.execPath, PROGRAM, ...replayWords(replay)]).ended;
+  return startWithin(kibibytes, ...replayWords(replay)).ended;
 }
 
 /** The same replay in a process that kills itself with SIGKILL where the order says; it compacts, unless told not to. */
@@ -86,6 +86,12 @@ export function runToCrash(
     settings: [...OFFLINE, ...settings],
   };
   return startProcess(process.execPath, ['--import', 'tsx', CRASH_CHILD, JSON.stringify(full)]).ended;
+}
+
+/** Starts it with files of at most `kibibytes`: a write beyond fails as on a disk that is full, with EFBIG. */
+export function startWithin(kibibytes: number, ...words: readonly string[]): Running {
+  const script = `trap '' XFSZ; ulimit -f ${kibibytes}; exec "$@"`;
+  return startProcess('bash', ['-c', script, 'bash', process.execPath, PROGRAM, ...words]);
 }
 
 export function runCommand(command: string, ...words: readonly string[]): Promise<Ended> {
@@ -121,6 +127,7 @@ function startProcess(command: string, words: readonly string[]): Running {
   });
   return {
     pid: child.pid ?? Number.NaN,
+    stdout: () => texts.stdout,
     stderr: () => texts.stderr,
     hasEnded: () => child.exitCode !== null || child.signalCode !== null,
     ended,

@@ -1,10 +1,8 @@
 // The real program against TenantManager and churn scoring of our own, on 127.0.0.1: well, slow, down, back again.
 import { readFile, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { seededRandom } from '../../src/base/random.ts';
+import { type Asked, isAtRisk, isScoring, type Profile, TestServices } from '../support/test-services.ts';
 import { checkpointReached, filesBelow, temporaryFolder } from './folders.ts';
 import { canonical, deadLetters, difference, lines, resultDifference, resultOf, unfinished } from './outputs.ts';
 import { completeReplay, type Replay, startReplay } from './program.ts';
@@ -13,8 +11,6 @@ const DAY_MS = 86_400_000;
 const START = Date.UTC(2025, 0, 1);
 const COMPANIES = 40;
 const JOBS = 1500;
-
-type Profile = Record<string, string | number>;
 
 interface Row {
   companyID: string;
@@ -31,95 +27,6 @@ interface Row {
   version: number;
   companyStale: boolean;
 }
-
-interface Asked {
-  method: string | undefined;
-  url: string;
-  headers: IncomingHttpHeaders;
-  body: string;
-}
-
-/** A score is a function of the features alone. */
-const isAtRisk = (job30: number, job90: number) => (job30 + job90) % 5 === 0;
-
-/** Both services on one port, as well or ill as told. */
-class TestServices {
-  readonly asked: Asked[] = [];
-  delayMs = 0;
-  inFlight = 0;
-  /** Status of an answer in place of the right one. */
-  illness: (asked: Asked) => number | undefined = () => undefined;
-  readonly #tenants: ReadonlyMap<string, Profile>;
-  #server: Server | undefined;
-  #port = 0;
-
-  constructor(tenants: ReadonlyMap<string, Profile>) {
-    this.#tenants = tenants;
-  }
-
-  /** On the port it had before, if it had one. */
-  async start(): Promise<void> {
-    const server = createServer((request, response) => {
-      let body = '';
-      request.setEncoding('utf8').on('data', (text: string) => {
-        body += text;
-      });
-      request.on('end', async () => {
-        const asked = { method: request.method, url: request.url ?? '', headers: request.headers, body };
-        this.asked.push(asked);
-        this.inFlight++;
-        if (this.delayMs > 0) await sleep(this.delayMs);
-        this.inFlight--;
-        const [status, answer] = this.#answer(asked);
-        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
-      });
-    });
-    await new Promise<void>((resolve) => server.listen(this.#port, '127.0.0.1', resolve));
-    this.#port = (server.address() as AddressInfo).port;
-    this.#server = server;
-  }
-
-  async stop(): Promise<void> {
-    this.#server?.closeAllConnections();
-    await new Promise((resolve) => this.#server?.close(resolve));
-  }
-
-  settings(...more: string[]): string[] {
-    const base = `http://127.0.0.1:${this.#port}`;
-    return [
-      'enrichment=lookup',
-      'scoring=on',
-      `tenantManagerEndpoint=${base}`,
-      `predictChurnApiEndpoint=${base}/prod/assessChurn`,
-      ...['tenant', 'score'].map((service) => `${service}.breaker.reset=100ms`),
-      ...more,
-    ];
-  }
-
-  lookups(): Asked[] {
-    return this.asked.filter(({ method }) => method === 'GET');
-  }
-
-  scorings(): Asked[] {
-    return this.asked.filter(({ method }) => method === 'POST');
-  }
-
-  #answer(asked: Asked): [number, unknown] {
-    const ill = this.illness(asked);
-    if (ill !== undefined) return [ill, { message: 'ill' }];
-    const companyID = /^\/api\/v1\/tenants\/([^/?]+)$/.exec(asked.url)?.[1];
-    if (asked.method === 'GET' && companyID !== undefined) {
-      const profile = this.#tenants.get(decodeURIComponent(companyID));
-      return profile === undefined ? [404, { message: 'no such tenant' }] : [200, profile];
-    }
-    if (asked.method !== 'POST' || asked.url !== '/prod/assessChurn') return [418, { message: 'no such path' }];
-    const { job30, job90 } = JSON.parse(asked.body) as { job30: number; job90: number };
-    const churn = isAtRisk(job30, job90);
-    return [200, { churn, probability: churn ? 0.75 : 0.25, reasons: [`job30=${job30}`], modelVersion: 'm-1' }];
-  }
-}
-
-const isScoring = ({ method }: Asked) => method === 'POST';
 
 let folder: string;
 let jobLines: string[];

@@ -6,6 +6,11 @@ export interface PartName {
   readonly bytes?: number;
 }
 
+/** A part that is there. */
+export interface FoundPart extends PartName {
+  readonly hidden: boolean;
+}
+
 const PART = /^(\.?)part-([0-9a-z]+)-(\d+)\.[a-z]+(\.inprogress)?$/;
 
 /** `<folder>/<partition>/part-<run>-<sequence>.<extension>`, hidden and `.inprogress` until it is committed. */
@@ -25,19 +30,29 @@ export class PartNames {
   }
 
   path(part: PartName, hidden: boolean): string {
-    const name = `part-${this.runID}-${String(part.sequence).padStart(6, '0')}.${this.#extension}`;
+    const name = this.visibleName(part);
     return `${this.folder(part)}/${hidden ? `.${name}.inprogress` : name}`;
   }
 
+  visibleName(part: PartName): string {
+    return `part-${this.runID}-${String(part.sequence).padStart(6, '0')}.${this.#extension}`;
+  }
+
+  /** The part of this run that a file of this name in the folder of a partition is; undefined when it is none. */
+  read(partition: string, name: string): FoundPart | undefined {
+    const match = PART.exec(name);
+    if (match?.[2] !== this.runID) return undefined;
+    return { partition, sequence: Number(match[3]), hidden: match[1] === '.' };
+  }
+
   /** The parts of this run that are there. */
-  async find(files: FileSystem): Promise<(PartName & { readonly hidden: boolean })[]> {
-    const found: (PartName & { readonly hidden: boolean })[] = [];
+  async find(files: FileSystem): Promise<FoundPart[]> {
+    const found: FoundPart[] = [];
     for (const folder of await files.list(this.#root)) {
       if (!folder.isFolder || /^[._]/.test(folder.name)) continue;
       for (const { name } of await files.list(`${this.#root}/${folder.name}`)) {
-        const match = PART.exec(name);
-        if (match?.[2] !== this.runID) continue;
-        found.push({ partition: folder.name, sequence: Number(match[3]), hidden: match[1] === '.' });
+        const part = this.read(folder.name, name);
+        if (part !== undefined) found.push(part);
       }
     }
     return found;

@@ -1,14 +1,15 @@
-import { TenantAnalyticsError } from '../../base/errors.ts';
 import { LIMITS, type Limits } from '../../base/limits.ts';
+import { Signal } from '../../base/signal.ts';
 import { Slots } from '../../base/slots.ts';
 import type { EpochMs } from '../../base/time.ts';
 import type { Part, PartStore, PartsBarrier, PartsState, World } from '../../runtime/ports.ts';
 import type { Pressure } from '../../runtime/pressure.ts';
 import { FilePart } from './file-part.ts';
 import { type PartName, PartNames } from './part-names.ts';
+import { FolderShelf, type PartShelf } from './part-shelf.ts';
 
 export interface PartStoreOptions {
-  /** An absolute path, without a slash at its end. */
+  /** Where parts grow: an absolute path, without a slash at its end. */
   readonly folder: string;
   readonly extension: string;
   readonly rollBytes: number;
@@ -16,11 +17,13 @@ export interface PartStoreOptions {
   /** Used when there is no state yet. */
   readonly newRunID: string;
   readonly limits?: Pick<Limits, 'flushBytes' | 'openFiles' | 'openParts' | 'finishedPartBytes'>;
+  /** Where complete parts become visible: the folder itself, if nothing else is said. */
+  readonly shelf?: (names: PartNames, onFailure: (error: unknown) => void) => PartShelf;
 }
 
 /**
- * Parts as files. A part grows as a hidden file `.part-….inprogress`; the checkpoint knows how many of its bytes count.
- * Once it is complete, and a checkpoint that says so is durable, it gets its visible name.
+ * Parts grow as hidden files `.part-….inprogress`; the checkpoint knows how many of their bytes count. Once one is
+ * complete, and a checkpoint that says so is durable, the shelf makes it visible: by its name, or in a bucket.
  *
  * Invariant: a visible part is whole and never changes; each line is in exactly one part, whatever was lost in a crash,
  * because bytes and parts that the restored checkpoint does not know are removed before anything is written.
@@ -38,8 +41,15 @@ export class FilePartStore implements PartStore {
   /** Parts in use hold at most half of them for long: the other half goes round among those that only write and close. */
   readonly #slots: Slots;
   #names: PartNames;
+  #shelf: PartShelf;
   #nextSequence = 1;
   #finished: FilePart[] = [];
+  /** Complete, in a durable checkpoint, and not visible yet; with what each counts as back-pressure. */
+  readonly #pending = new Map<PartName, number>();
+  readonly #changed = new Signal();
+  #failure: { readonly error: unknown } | undefined;
+  /** No more lines come: what is committed from now on is visible when `commit` resolves. */
+  #ending = false;
   #last: FilePart | undefined;
   #uses = 0;
 
@@ -49,56 +59,55 @@ export class FilePartStore implements PartStore {
     this.#options = options;
     this.#limits = options.limits ?? LIMITS;
     this.#slots = new Slots(2 * this.#limits.openFiles);
-    this.#onFailure = onFailure;
+    this.#onFailure = (error) => {
+      this.#failure ??= { error };
+      this.#changed.notify();
+      onFailure(error);
+    };
     this.#names = new PartNames(options.folder, options.newRunID, options.extension);
+    this.#shelf = this.#newShelf();
+  }
+
+  #newShelf(): PartShelf {
+    const { shelf } = this.#options;
+    if (shelf !== undefined) return shelf(this.#names, this.#onFailure);
+    return new FolderShelf(this.#world, this.#names, this.#limits.finishedPartBytes);
   }
 
   async restore(state: PartsState | undefined): Promise<void> {
-    if (state === undefined) return;
+    if (state === undefined) {
+      await this.#shelf.check(true);
+      return;
+    }
+    await this.#shelf.close();
     this.#names = new PartNames(this.#options.folder, state.runID, this.#options.extension);
+    this.#shelf = this.#newShelf();
+    await this.#shelf.check(false);
     this.#nextSequence = state.nextSequence;
-    const found = await this.#names.find(this.#world.files);
+    const found = await this.#shelf.find();
     const known = new Set([...state.open, ...state.finished].map((part) => this.#names.path(part, true)));
     const leftovers = found.filter((part) =>
       part.hidden ? !known.has(this.#names.path(part, true)) : part.sequence >= state.nextSequence,
     );
-    await this.#remove(leftovers);
+    await this.#shelf.remove(leftovers);
     this.#world.probe('recovery:leftovers-removed');
     for (const part of state.open) {
-      await this.#hide(part);
+      await this.#shelf.takeBack(part);
       const filePart = this.#addPart(part.partition, part.sequence, part.openedAt);
       filePart.resume(part.bytes);
       this.#open.set(part.partition, filePart);
     }
-    for (const part of state.finished) await this.#expect(part);
+    for (const part of state.finished) {
+      const bytes = await this.#shelf.expect(part);
+      if (bytes !== undefined) this.#addPending(part, this.#shelf.pressureOf(bytes));
+    }
     await this.#reveal(state.finished);
     this.#world.probe('recovery:parts-restored');
   }
 
-  /** Removed for good: a name that came back after a crash would be a second copy of rows that are made anew. */
-  async #remove(parts: readonly (PartName & { readonly hidden: boolean })[]): Promise<void> {
-    const { files } = this.#world;
-    for (const part of parts) await files.remove(this.#names.path(part, part.hidden));
-    for (const folder of new Set(parts.map((part) => this.#names.folder(part)))) await files.syncFolder(folder);
-  }
-
-  /** A part that a lost, newer checkpoint had made visible goes on being written. */
-  async #hide(part: PartName): Promise<void> {
-    const { files } = this.#world;
-    if ((await this.#expect(part)) === 'hidden') return;
-    await files.rename(this.#names.path(part, false), this.#names.path(part, true));
-    await files.syncFolder(this.#names.folder(part));
-  }
-
-  async #expect(part: PartName): Promise<'hidden' | 'visible'> {
-    const { files } = this.#world;
-    const hidden = this.#names.path(part, true);
-    if ((await files.size(hidden)) !== undefined) return 'hidden';
-    if ((await files.size(this.#names.path(part, false))) !== undefined) return 'visible';
-    throw new TenantAnalyticsError(
-      'OUTPUT_LOST',
-      `${hidden}: expected the rows that the checkpoint counts on, got no such file. Put it back, or remove the output and its state to start from the beginning.`,
-    );
+  #addPending(part: PartName, pressure: number): void {
+    this.#pending.set(part, pressure);
+    this.#pressure.add(pressure);
   }
 
   part(partition: string): Part {
@@ -138,7 +147,7 @@ export class FilePartStore implements PartStore {
     part.isOpen = false;
     this.#park(part);
     this.#finished.push(part);
-    this.#pressure.add(this.#limits.finishedPartBytes);
+    this.#pressure.add(this.#shelf.pressureOf(part.bytes));
   }
 
   /** Closes the file for now; the next line for it opens it again. */
@@ -149,6 +158,7 @@ export class FilePartStore implements PartStore {
   }
 
   finish(): void {
+    this.#ending = true;
     for (const part of [...this.#open.values()]) this.#complete(part);
   }
 
@@ -166,7 +176,7 @@ export class FilePartStore implements PartStore {
         runID: this.#names.runID,
         nextSequence: this.#nextSequence,
         open: open.map(({ partition, sequence, bytes, openedAt }) => ({ partition, sequence, bytes, openedAt })),
-        finished: finished.map(({ partition, sequence }) => ({ partition, sequence })),
+        finished: [...this.#pending.keys(), ...finished].map(({ partition, sequence }) => ({ partition, sequence })),
       },
       persist: async () => {
         const folders = new Set(await durable);
@@ -174,28 +184,27 @@ export class FilePartStore implements PartStore {
         this.#world.probe('checkpoint:parts-synced');
       },
       commit: async () => {
+        for (const part of finished) this.#pending.set(part, this.#shelf.pressureOf(part.bytes));
         await this.#reveal(finished);
-        this.#pressure.remove(finished.length * this.#limits.finishedPartBytes);
       },
     };
   }
 
-  /** Gives complete parts their visible names; again and again without harm. */
+  /** Again and again without harm. Parts that become visible later are in each checkpoint until they are. */
   async #reveal(parts: readonly PartName[]): Promise<void> {
-    const { files, probe } = this.#world;
-    const folders = new Set<string>();
-    for (const part of parts) {
-      const hidden = this.#names.path(part, true);
-      if ((await files.size(hidden)) === undefined) continue;
-      await files.rename(hidden, this.#names.path(part, false));
-      probe('sink:part-renamed');
-      folders.add(this.#names.folder(part));
+    await this.#shelf.reveal(parts, (part) => {
+      this.#pressure.remove(this.#pending.get(part) ?? 0);
+      this.#pending.delete(part);
+      this.#changed.notify();
+    });
+    while (this.#ending && this.#pending.size > 0) {
+      if (this.#failure !== undefined) throw this.#failure.error;
+      await this.#changed.wait();
     }
-    for (const folder of folders) await files.syncFolder(folder);
-    if (folders.size > 0) probe('sink:commit-synced');
   }
 
   async close(): Promise<void> {
+    await this.#shelf.close();
     // All at once: one may wait for a slot that another holds.
     await Promise.all([...this.#open.values(), ...this.#finished].map((part) => part.close()));
   }

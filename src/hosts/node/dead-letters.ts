@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import * as z from 'zod';
 import { TenantAnalyticsError } from '../../base/errors.ts';
 import { jsonLines, rowFiles } from '../../connectors/file/row-files.ts';
@@ -13,20 +13,22 @@ const storedLetter = z.object({
   reason: z.enum(REASONS),
   message: z.string(),
   payload: z.string(),
+  /** The record as someone mended it; it stands in the place of `payload`. */
+  record: z.string().optional(),
 });
 
 /** A dead letter as it lies in the files; `payload` in base64. */
 export type StoredDeadLetter = z.infer<typeof storedLetter>;
 
-/** The dead letters in a folder, or below the output of a replay, in the order of their files; of one reason, if given. */
-export async function* listDeadLetters(folder: string, reason: string | undefined): AsyncGenerator<StoredDeadLetter> {
+/**
+ * The dead letters in a folder, or below the output of a run, in the order of their files; or those in one file, as
+ * `dead-letters list --json` printed them. Of one reason, if given.
+ */
+export async function* listDeadLetters(place: string, reason: string | undefined): AsyncGenerator<StoredDeadLetter> {
   if (reason !== undefined && !REASONS.some((known) => known === reason)) {
     throw new TenantAnalyticsError('USAGE', `--reason: expected ${REASONS.join(', ')}, got ${reason}.`);
   }
-  const below = `${folder}/_dead-letters`;
-  if (!existsSync(below) && existsSync(`${folder}/.state`)) return; // an output without dead letters
-  const files = await rowFiles(existsSync(below) ? below : folder, '.jsonl');
-  for (const path of files) {
+  for (const path of await deadLetterFiles(place)) {
     for await (const { value, line } of jsonLines(path)) {
       const parsed = storedLetter.safeParse(value);
       if (!parsed.success) {
@@ -38,4 +40,27 @@ export async function* listDeadLetters(folder: string, reason: string | undefine
       if (reason === undefined || parsed.data.reason === reason) yield parsed.data;
     }
   }
+}
+
+async function deadLetterFiles(place: string): Promise<readonly string[]> {
+  if (place.startsWith('s3://')) {
+    throw new TenantAnalyticsError(
+      'INPUT_UNREADABLE',
+      `${place}: expected a folder or a file on this machine. Copy them here first: aws s3 sync ${place} dead-letters`,
+    );
+  }
+  if (isFile(place)) return [place];
+  const below = deadLetterFolder(place);
+  if (below === undefined && existsSync(`${place}/.state`)) return []; // an output without dead letters
+  return rowFiles(below ?? place, '.jsonl');
+}
+
+/** `_dead-letters` in the output of a run, if it is there. */
+export function deadLetterFolder(place: string): string | undefined {
+  const below = `${place}/_dead-letters`;
+  return existsSync(below) ? below : undefined;
+}
+
+export function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }

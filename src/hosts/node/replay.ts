@@ -7,14 +7,17 @@ import { lockFolder } from '../../connectors/file/folder-lock.ts';
 import { type InputFile, inspectInput } from '../../connectors/file/input-file.ts';
 import { undiciTransport } from '../../connectors/http/undici-transport.ts';
 import { companyJobProcessing } from '../../pipeline/company-job-processing.ts';
-import { type Parameters, type ParameterTexts, readParameters } from '../../pipeline/parameters.ts';
+import { type ParameterTexts, readParameters } from '../../pipeline/parameters.ts';
 import { CheckpointStore } from '../../runtime/checkpoint-store.ts';
 import type { CheckpointBody } from '../../runtime/checkpointer.ts';
 import type { Graph } from '../../runtime/contract.ts';
 import type { Engine } from '../../runtime/engine.ts';
 import type { World } from '../../runtime/ports.ts';
+import { callsAtOnce } from './calls-at-once.ts';
 import { checkIdentity, identityOf, type ReplayIdentity } from './replay-identity.ts';
 import { folderOf, runGraph } from './run-graph.ts';
+import { withSecrets } from './secret-parameters.ts';
+import { refuseSharedFolders } from './sink-paths.ts';
 
 export interface ReplayRequest {
   readonly companies: string;
@@ -41,11 +44,11 @@ export interface ReplayResult {
  */
 export async function replay(request: ReplayRequest, world: World, observer: ReplayObserver): Promise<ReplayResult> {
   const output = resolve(request.output);
-  const parameters = readParameters(withSinkPath(request.texts, output));
+  const parameters = await withSecrets(readParameters(withSinkPath(request.texts, output)));
   const graph = companyJobProcessing(parameters);
   const inputs = await inspectInputs(graph, request);
   const identity = identityOf(graph.name, inputs, parameters);
-  refuseUnconnected(graph, parameters);
+  refuseUnconnected(graph);
   refuseSharedFolders(graph);
 
   await makeOutput(output, world);
@@ -111,34 +114,11 @@ async function inspectInputs(graph: Graph, request: ReplayRequest): Promise<Map<
   return inputs;
 }
 
-/** @throws TenantAnalyticsError NOT_CONNECTED for what this host does not reach yet */
-function refuseUnconnected(graph: Graph, { application }: Parameters): void {
+/** @throws TenantAnalyticsError NOT_CONNECTED for what a replay does not reach */
+function refuseUnconnected(graph: Graph): void {
   for (const sink of [...graph.sinks, graph.deadLetters]) {
     if (sink.kind === 'stream' || sink.path.startsWith('file://')) continue;
-    throw new TenantAnalyticsError('NOT_CONNECTED', `${sink.path}: this version writes to file:/// only.`);
-  }
-  for (const name of ['predictChurnApiKey', 'tenantManagerToken'] as const) {
-    if (!application[name].startsWith('arn:')) continue;
-    throw new TenantAnalyticsError('NOT_CONNECTED', `${name}: this version takes the value itself, not yet an ARN.`);
-  }
-}
-
-function callsAtOnce(graph: Graph): number {
-  return Math.max(1, ...graph.stages.map((stage) => (stage.kind === 'http' ? stage.limits.concurrency : 1)));
-}
-
-/** Rows and dead letters in one folder could not be told apart, by us or by who reads them. */
-function refuseSharedFolders({ sinks, deadLetters }: Graph): void {
-  const letters = `${folderOf(deadLetters.path)}/`;
-  for (const sink of sinks) {
-    if (sink.kind === 'stream') continue;
-    const rows = `${folderOf(sink.path)}/`;
-    const isApart = !letters.startsWith(rows) || /^[._]/.test(letters.slice(rows.length));
-    if (isApart && !rows.startsWith(letters)) continue;
-    throw new TenantAnalyticsError(
-      'PARAMETER_INVALID',
-      `deadLetterPath: expected a folder apart from the rows in ${rows} (inside it, one whose name begins with _), got ${letters}`,
-    );
+    throw new TenantAnalyticsError('NOT_CONNECTED', `${sink.path}: a replay writes to file:/// only.`);
   }
 }
 

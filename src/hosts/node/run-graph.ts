@@ -1,15 +1,22 @@
-import { randomBytes } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
-import { messageOf, TenantAnalyticsError } from '../../base/errors.ts';
 import type { Limits } from '../../base/limits.ts';
-import { FilePartStore } from '../../connectors/file/part-store.ts';
 import type { Parameters } from '../../pipeline/parameters.ts';
 import type { CheckpointStore, FoundCheckpoint } from '../../runtime/checkpoint-store.ts';
 import type { CheckpointBody } from '../../runtime/checkpointer.ts';
-import type { Graph } from '../../runtime/contract.ts';
+import type { Graph, StreamSink } from '../../runtime/contract.ts';
 import { Engine } from '../../runtime/engine.ts';
-import type { HttpTransport, Partition, PartStore, PartsState, World } from '../../runtime/ports.ts';
+import type {
+  Discovery,
+  HttpTransport,
+  Partition,
+  PartStore,
+  PartsState,
+  RowStream,
+  World,
+} from '../../runtime/ports.ts';
 import { Pressure } from '../../runtime/pressure.ts';
+import { openPartStore } from './part-stores.ts';
+
+export { folderOf } from './part-stores.ts';
 
 export interface GraphRun {
   readonly graph: Graph;
@@ -20,8 +27,17 @@ export interface GraphRun {
   readonly found: FoundCheckpoint | undefined;
   readonly world: World;
   readonly partitions: readonly Partition[];
+  /** None in a bounded run. */
+  readonly live?: LiveEnds;
   readonly transport: HttpTransport;
   readonly limits: Limits;
+}
+
+/** The live sources, and the streams that rows go to. */
+export interface LiveEnds {
+  readonly discoveries: readonly Discovery[];
+  /** Opens the stream of a sink. */
+  stream(sink: StreamSink<unknown>, pressure: Pressure, onFailure: (error: unknown) => void): RowStream;
 }
 
 export interface GraphResult {
@@ -40,39 +56,44 @@ export async function runGraph(run: GraphRun, started: (engine: Engine) => void)
     running.engine?.fail(error);
   };
   const sinks = new Map<string, PartStore>();
-  for (const sink of [...graph.sinks, graph.deadLetters]) {
-    if (sink.kind === 'stream') continue;
-    const { extension, rollBytes, rollAgeMs } = sink;
-    const newRunID = randomBytes(4).toString('hex');
-    const options = { folder: folderOf(sink.path), extension, rollBytes, rollAgeMs, newRunID, limits };
-    const parts = new FilePartStore(world, pressure, options, onFailure);
-    await parts.restore(body?.sinks[sink.id] as PartsState | undefined);
-    sinks.set(sink.id, parts);
-  }
-  const engine = new Engine({
-    graph,
-    world,
-    store: run.store,
-    found,
-    identity: run.identity,
-    partitions: run.partitions,
-    sinks,
-    pressure,
-    checkpointIntervalMs: parameters.application['checkpoint.interval'],
-    transport: run.transport,
-    limits,
+  const streams = new Map<string, RowStream>();
+  const openSinks = async () => {
+    for (const sink of [...graph.sinks, graph.deadLetters]) {
+      if (sink.kind === 'stream') {
+        if (run.live !== undefined) streams.set(sink.id, run.live.stream(sink, pressure, onFailure));
+        continue;
+      }
+      const parts = await openPartStore(sink, { world, pressure, parameters, limits, onFailure });
+      sinks.set(sink.id, parts);
+      await parts.restore(body?.sinks[sink.id] as PartsState | undefined);
+    }
+  };
+  const openEngine = async () => {
+    await openSinks();
+    return new Engine({
+      graph,
+      world,
+      store: run.store,
+      found,
+      identity: run.identity,
+      partitions: run.partitions,
+      discoveries: run.live?.discoveries ?? [],
+      sinks,
+      streams,
+      pressure,
+      checkpointIntervalMs: parameters.application['checkpoint.interval'],
+      transport: run.transport,
+      limits,
+    });
+  };
+  const engine = await openEngine().catch(async (error: unknown) => {
+    for (const sink of [...streams.values(), ...sinks.values()]) await sink.close(); // one may be sending already
+    await run.transport.close();
+    throw error;
   });
   running.engine = engine;
   if (running.failure !== undefined) engine.fail(running.failure.error);
   started(engine);
   const status = await engine.run();
   return { status, counters: engine.counters };
-}
-
-export function folderOf(path: string): string {
-  try {
-    return fileURLToPath(path);
-  } catch (error) {
-    throw new TenantAnalyticsError('PARAMETER_INVALID', `${path}: expected file:///folder: ${messageOf(error)}`);
-  }
 }

@@ -1,0 +1,36 @@
+import { type Command, Option } from 'commander';
+import { collectParameters } from '../hosts/node/properties.ts';
+import { describeParameters, type GroupName, type ParameterTexts } from '../pipeline/parameters.ts';
+
+export interface ParameterOptions {
+  readonly set: string[];
+  readonly properties?: string;
+}
+
+/** Adds the options by which any command takes parameters. */
+export function withParameters(command: Command): Command {
+  return command
+    .option('--set <name=value>', 'set a parameter; again for more', (value, all: string[]) => [...all, value], [])
+    .option(
+      '--properties <file>',
+      "parameters from a file in the shape of the managed service's application_properties.json",
+    );
+}
+
+export function hostOption(): Option {
+  return new Option('--host <host>', 'which host runs the graph').choices(['node']).default('node');
+}
+
+export function readTexts({ set, properties }: ParameterOptions): Promise<ParameterTexts> {
+  return collectParameters({ properties, environment: process.env, settings: set });
+}
+
+/** The parameters of some groups, for `--help`. */
+export function parameterHelp(groups: readonly GroupName[]): string {
+  const rows = describeParameters()
+    .filter(({ group }) => groups.includes(group))
+    .map(({ name, byDefault, about }) => `  ${name.padEnd(33)} ${byDefault.padEnd(17)} ${about}`);
+  return `Parameters (also as environment, S3SinkFormat as TENANT_ANALYTICS_S3_SINK_FORMAT), with their defaults; durations and
+sizes are in milliseconds and bytes, and can be given as 5 min or 64 MiB:
+${rows.join('\n')}`;
+}

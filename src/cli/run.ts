@@ -1,0 +1,60 @@
+import { Command } from 'commander';
+import { nodeWorld } from '../hosts/node/node-world.ts';
+import { hostOption, type ParameterOptions, parameterHelp, readTexts, withParameters } from './options.ts';
+import { grouped } from './output.ts';
+import { stopOnSignal } from './signals.ts';
+import { statusLine } from './status-line.ts';
+
+export function runCommand(): Command {
+  const command = new Command('run').description(
+    'run the application on its streams, from its parameters, until it is stopped',
+  );
+  return withParameters(command)
+    .addOption(hostOption())
+    .addHelpText(
+      'after',
+      `
+Reads the streams of jobs and companies, and writes rows to S3SinkPath and enriched companies to their stream. The state
+lies in data.dir: started again, after Ctrl-C or a crash, it goes on where it was. AWS credentials come from the default
+chain (environment, profile, role); for a local Kinesis set aws.endpoint.
+
+Example:
+  tenant-analytics run --properties application_properties.json \\
+    --set S3SinkPath=s3://my-bucket/enriched --set predictChurnApiEndpoint=https://… --set tenantManagerEndpoint=https://…
+
+${parameterHelp(['ConsumerConfigProperties', 'ProducerConfigProperties', 'ApplicationConfigProperties'])}`,
+    )
+    .action(runRun);
+}
+
+const STATUS_INTERVAL_MS = 10_000;
+
+async function runRun(options: ParameterOptions): Promise<void> {
+  const texts = await readTexts(options);
+  const warn = (message: string) => process.stderr.write(`${message}\n`);
+  const world = nodeWorld(warn);
+  // Only now: the SDK takes a while to load.
+  const { run } = await import('../hosts/node/run.ts');
+  let timer: NodeJS.Timeout | undefined;
+  let takeBack: () => void = () => undefined;
+  try {
+    const counters = await run(texts, world, {
+      started(engine, parameters, resumed) {
+        const { consumer, application } = parameters;
+        const streams = `${consumer['jobs.stream.name']} and ${consumer['companies.stream.name']}`;
+        warn(`${resumed ? 'Going on from the last checkpoint' : 'First start'}: reading ${streams}.`);
+        warn(`Rows go to ${application.S3SinkPath}. Ctrl-C stops it.`);
+        takeBack = stopOnSignal(() => {
+          warn('Stopping: taking a last checkpoint.');
+          engine.stop();
+        });
+        const status = statusLine(engine, world.clock);
+        timer = setInterval(() => warn(status()), STATUS_INTERVAL_MS);
+      },
+    });
+    process.stdout.write(`Stopped after ${grouped(counters['records.jobs'] ?? 0)} job events in all.\n`);
+  } finally {
+    clearInterval(timer);
+    takeBack();
+  }
+}

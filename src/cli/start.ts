@@ -1,0 +1,103 @@
+import { Command } from 'commander';
+import { TenantAnalyticsError } from '../base/errors.ts';
+import { nodeWorld } from '../hosts/node/node-world.ts';
+import { type ArrivedRow, LiveTable } from './live-table.ts';
+import { type ParameterOptions, readTexts, withParameters } from './options.ts';
+import { grouped } from './output.ts';
+import { stopOnSignal } from './signals.ts';
+
+interface StartOptions extends ParameterOptions {
+  readonly folder: string;
+  readonly rate: string;
+  readonly kinesisPort: string;
+  readonly tenantManagerPort: string;
+  readonly churnScoringPort: string;
+}
+
+export function startCommand(): Command {
+  const command = new Command('start').description(
+    'the whole system on this machine: local Kinesis, the two services, the application, a simulator of tenants',
+  );
+  return withParameters(command)
+    .option('--folder <dir>', 'where streams, state and rows are kept', 'data/local')
+    .option('--rate <events>', 'job events a second that the simulator sends; 0: none', '2')
+    .option('--kinesis-port <port>', 'of the local Kinesis', '4567')
+    .option('--tenant-manager-port <port>', 'of TenantManager', '8081')
+    .option('--churn-scoring-port <port>', 'of churn scoring', '8082')
+    .addHelpText(
+      'after',
+      `
+Everything listens on 127.0.0.1 only. Ctrl-C stops it; started again it goes on where it was. To begin anew, remove the
+folder. Parameters of the application can be set as for run (tenant-analytics run --help).`,
+    )
+    .action(runStart);
+}
+
+async function runStart(options: StartOptions): Promise<void> {
+  const request = {
+    folder: options.folder,
+    perSecond: numberOf(options.rate, '--rate', 1000),
+    kinesisPort: numberOf(options.kinesisPort, '--kinesis-port', 65_535),
+    tenantManagerPort: numberOf(options.tenantManagerPort, '--tenant-manager-port', 65_535),
+    churnScoringPort: numberOf(options.churnScoringPort, '--churn-scoring-port', 65_535),
+    texts: await readTexts(options),
+  };
+  const stopping = new AbortController();
+  const world = nodeWorld((message) => table.say(message));
+  const table = new LiveTable(process.stdout, world.clock);
+  const takeBack = stopOnSignal(() => {
+    table.stop();
+    table.say('Stopping: taking a last checkpoint, and keeping the streams.');
+    stopping.abort();
+  });
+  table.say('Starting local Kinesis and the services …');
+  // Only now: all that it needs takes a while to load.
+  const { runLocalSystem } = await import('../hosts/node/local-system.ts');
+  try {
+    const counters = await runLocalSystem(
+      request,
+      world,
+      {
+        ready: (urls) => table.say(whatToTry(urls, options.folder)),
+        started(engine, _parameters, resumed) {
+          table.say(
+            resumed
+              ? 'Going on where it was. Enriched companies as they arrive:'
+              : 'Enriched companies as they arrive:',
+          );
+          if (!stopping.signal.aborted) table.start(engine);
+        },
+        arrived: (data) => table.arrived(JSON.parse(Buffer.from(data).toString('utf8')) as ArrivedRow),
+      },
+      stopping.signal,
+    );
+    const { 'records.jobs': jobs = 0, 'rows.rows': rows = 0 } = counters;
+    table.say(`Stopped after ${grouped(jobs)} job events and ${grouped(rows)} rows in all. Start again to go on.`);
+  } finally {
+    table.stop();
+    takeBack();
+  }
+}
+
+function whatToTry(
+  urls: { kinesis: string; tenantManager: string; churnScoring: string; rows: string },
+  folder: string,
+): string {
+  return `
+  Kinesis         ${urls.kinesis}   streams bigdatajobs, companies, enrichedcompanies
+  TenantManager   ${urls.tenantManager}/api/v1/tenants
+  churn scoring   ${urls.churnScoring}/prod/assessChurn
+  rows            ${urls.rows}
+
+Try, in another terminal:
+  npx tenant-analytics send '{"companyID": "comp_4", "userID": "user_1", "nbJobs": 1}'${urls.kinesis.endsWith(':4567') ? '' : ` --endpoint ${urls.kinesis}`}
+  curl ${urls.tenantManager}/api/v1/tenants/comp_4
+  npx tenant-analytics dead-letters list ${folder}/rows
+`;
+}
+
+function numberOf(text: string, flag: string, most: number): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= 0 && value <= most) return value;
+  throw new TenantAnalyticsError('USAGE', `${flag}: expected a number from 0 to ${most}, got ${text}.`);
+}

@@ -1,0 +1,74 @@
+import { TenantAnalyticsError } from '../../base/errors.ts';
+import type { World } from '../../runtime/ports.ts';
+import { mendingOf, S3Failure, type S3FailureKind } from './s3-failure.ts';
+
+/** The first wait is up to this long, and each later one up to twice the one before, up to the longest. */
+const BACKOFF_FIRST_MS = 200;
+const BACKOFF_LONGEST_MS = 30_000;
+/** So many failures in a row are no hiccup. */
+const OUTAGE_FAILURES = 3;
+
+/** Whether to give up after this many failures of one call. */
+export type GivesUp = (failure: S3Failure, failures: number) => boolean;
+
+/**
+ * Calls that are repeated until S3 takes them, with exponential back-off and full jitter. A person is told once when an
+ * outage begins, once more when it turns out to be one that only a person can end, and once when it is over.
+ */
+export class Persistence {
+  readonly #world: World;
+  readonly #place: string;
+  readonly #signal: AbortSignal;
+  /** Over all calls, since the last one that succeeded. */
+  #failures = 0;
+  #told: S3FailureKind | undefined;
+
+  constructor(world: World, place: string, signal: AbortSignal) {
+    this.#world = world;
+    this.#place = place;
+    this.#signal = signal;
+  }
+
+  /**
+   * @throws S3Failure when it gives up; TenantAnalyticsError STOPPED once the signal is aborted; whatever else `work`
+   *   throws, at once
+   */
+  async call<T>(work: () => Promise<T>, givesUp: GivesUp = () => false): Promise<T> {
+    for (let failures = 1; ; failures++) {
+      try {
+        const result = await work();
+        this.#succeeded();
+        return result;
+      } catch (error) {
+        if (this.#signal.aborted) throw new TenantAnalyticsError('STOPPED', 'the run is over', { cause: error });
+        if (!(error instanceof S3Failure) || givesUp(error, failures)) throw error;
+        this.#failed(error);
+      }
+      const longest = Math.min(BACKOFF_LONGEST_MS, BACKOFF_FIRST_MS * 2 ** (failures - 1));
+      await this.#world.sleep(this.#world.random() * longest, this.#signal);
+    }
+  }
+
+  #succeeded(): void {
+    this.#failures = 0;
+    if (this.#told === undefined) return;
+    this.#told = undefined;
+    this.#world.warn(`${this.#place} takes rows again.`);
+  }
+
+  #failed(failure: S3Failure): void {
+    this.#failures++;
+    if (failure.kind === 'refused') {
+      if (this.#told === 'refused') return;
+      this.#told = 'refused';
+      this.#world.warn(
+        `${this.#place} refuses rows: ${failure.message}. ${mendingOf(failure)} Until then rows wait on this machine, and no more are made once they fill their space; nothing is lost.`,
+      );
+    } else if (this.#told === undefined && this.#failures >= OUTAGE_FAILURES) {
+      this.#told = failure.kind;
+      this.#world.warn(
+        `${this.#place} takes no rows: ${failure.message}. They wait on this machine, and are sent as soon as it does.`,
+      );
+    }
+  }
+}

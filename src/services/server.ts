@@ -1,0 +1,67 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import { messageOf, systemCode, TenantAnalyticsError } from '../base/errors.ts';
+
+/** A company id has 128 characters at most, each up to 12 in a URL (`%F0%9F%98%80`). */
+const MOST_PARAMETER_CHARACTERS = 128 * 12;
+/** Our largest request is one company record. */
+const MOST_BODY_BYTES = 64 * 1024;
+
+/** An HTTP server for the plugins of our services; every answer that is no success is `{"message": …}`. */
+export function serviceServer(): FastifyInstance {
+  const server = Fastify({
+    bodyLimit: MOST_BODY_BYTES,
+    routerOptions: { maxParamLength: MOST_PARAMETER_CHARACTERS },
+    // Clients keep their connections: a service that stops must not wait for them.
+    forceCloseConnections: true,
+  });
+  server.setErrorHandler<FastifyError>((error, _request, reply) => {
+    const status = error.statusCode ?? 500;
+    reply.status(status).send({ message: status < 500 ? error.message : 'the service failed; try again' });
+  });
+  server.setNotFoundHandler((request, reply) => {
+    reply.status(404).send({ message: `there is no ${request.method} ${request.url.split('?')[0]}` });
+  });
+  return server;
+}
+
+export interface ListenAt {
+  /** On 127.0.0.1; 0 takes a free one. */
+  readonly port: number;
+  /** What listens, and the flag of the command line that chooses its port: for who is refused. */
+  readonly what: string;
+  readonly flag: string;
+}
+
+/**
+ * Returns its URL, without a path.
+ * @throws TenantAnalyticsError PORT_TAKEN, or SERVICE_FAILED
+ */
+export async function listen(server: FastifyInstance, { port, what, flag }: ListenAt): Promise<string> {
+  try {
+    return await server.listen({ host: '127.0.0.1', port });
+  } catch (error) {
+    await server.close();
+    if (systemCode(error) === 'EADDRINUSE') {
+      throw new TenantAnalyticsError(
+        'PORT_TAKEN',
+        `${what}: port ${port} on 127.0.0.1 is taken by another program. Stop that program, or choose another port with ${flag}.`,
+        { cause: error },
+      );
+    }
+    throw new TenantAnalyticsError(
+      'SERVICE_FAILED',
+      `${what}: expected to listen at 127.0.0.1:${port}, got: ${messageOf(error)}. Choose another port with ${flag}.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Whether a secret that came is the one expected, in a time that tells nothing of either. */
+export function isSameSecret(came: string | undefined, expected: string): boolean {
+  return timingSafeEqual(hash(came ?? ''), hash(expected)) && came !== undefined;
+}
+
+function hash(text: string): Uint8Array {
+  return createHash('sha256').update(text).digest();
+}
