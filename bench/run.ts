@@ -1,12 +1,13 @@
 /** `npm run bench -- [SUITE] [--quick] [--runs N] [--only ID,ID]`: see README.md. Tables on stdout, progress on stderr. */
 import { parseArgs } from 'node:util';
 import { callsSuite } from './suites/calls.ts';
+import { latencySuite } from './suites/latency.ts';
 import { replaySuite } from './suites/replay.ts';
 import type { Suite } from './suites/suite.ts';
 import { machineLine } from './table.ts';
 
 /** The first is run when none is named. A new suite is one file and one entry. */
-const SUITES: readonly [Suite, ...Suite[]] = [replaySuite, callsSuite];
+const SUITES: readonly [Suite, ...Suite[]] = [replaySuite, callsSuite, latencySuite];
 const RUNS_MAX = 100;
 
 const HELP = `Usage: npm run bench -- [SUITE] [options]

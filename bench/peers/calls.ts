@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { Agent as NodeAgent, request as nodeRequest } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { Agent, request as undiciRequest } from 'undici';
-import { undiciTransport } from '../../src/connectors/http/undici-transport.ts';
+import { nodeTransport } from '../../src/connectors/http/node-transport.ts';
 
 const TIMEOUT_MS = 5000;
 
@@ -16,7 +16,7 @@ const [calls, concurrency] = [Number(callsText), Number(concurrencyText)];
 /** Each asks for one path, and gives the body as text. */
 const CLIENTS: Readonly<Record<string, () => (url: string) => Promise<string>>> = {
   transport() {
-    const transport = undiciTransport(concurrency, Date.now);
+    const transport = nodeTransport(concurrency, Date.now);
     const { signal } = new AbortController();
     const headers = { accept: 'application/json' };
     return async (url) => {

@@ -91,7 +91,7 @@ function clients(url: string, calls: number): Caller[] {
   return [
     client('node', "client: Node's `http`, keep-alive `Agent`"),
     client('undici', 'client: undici, `request`'),
-    client('transport', 'client: undici, as our transport (time-out, abort)'),
+    client('transport', "client: our transport (Node's `http`, time-out, abort)"),
   ];
 }
 

@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'STREAM_NOT_FOUND'
   | 'STREAM_CHANGED'
   | 'KINESIS_REFUSED'
+  | 'KINESIS_UNREACHABLE'
   | 'S3_REFUSED'
   | 'SECRET_UNREADABLE'
   | 'PORT_TAKEN'
@@ -47,7 +48,13 @@ const WRONG_USAGE: ReadonlySet<ErrorCode> = new Set([
   'PORT_TAKEN',
 ]);
 
-const RETRYABLE: ReadonlySet<ErrorCode> = new Set(['LOCKED', 'STORAGE_FULL', 'STORAGE_FAILED', 'STOPPED']);
+const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
+  'LOCKED',
+  'STORAGE_FULL',
+  'STORAGE_FAILED',
+  'STOPPED',
+  'KINESIS_UNREACHABLE',
+]);
 
 export class TenantAnalyticsError extends Error {
   readonly code: ErrorCode;

@@ -39,6 +39,11 @@ export const text = z.string().min(1, 'expected a text');
 /** Text, or empty for none. */
 export const optionalText = z.string();
 
+/** Sent as a header, or an ARN of a secret that is. The message never shows it. */
+export const secretText = z.string().regex(/^[\x20-\x7e]*$/, {
+  error: 'expected printable ASCII without line breaks, as a header takes it',
+});
+
 export const httpUrl = z.string().refine((value) => value === '' || /^https?:\/\/[^\s/]+/.test(value), {
   error: 'expected a URL that starts with http:// or https://',
 });

@@ -11,6 +11,7 @@ import {
   oneOf,
   optionalText,
   positive,
+  secretText,
   sinkPath,
   text,
 } from './parameter-values.ts';
@@ -56,12 +57,12 @@ const application = z.object({
   's3.pathStyle': flag.default(false).describe('Address buckets in the path'),
   scoring: oneOf(['on', 'off']).default('on').describe('off: no call, scoreStatus off'),
   predictChurnApiEndpoint: httpUrl.default('').describe('Churn scoring; required with scoring=on'),
-  predictChurnApiKey: optionalText.default('').describe('Its x-api-key; empty: none'),
+  predictChurnApiKey: secretText.default('').describe('Its x-api-key; empty: none'),
   enrichment: oneOf(['lookup', 'join'])
     .default('lookup')
     .describe('Ask TenantManager, or use the companies stream alone'),
   tenantManagerEndpoint: httpUrl.default('').describe('TenantManager; required with enrichment=lookup'),
-  tenantManagerToken: optionalText.default('').describe('Its bearer token; empty: none'),
+  tenantManagerToken: secretText.default('').describe('Its bearer token; empty: none'),
   'activity.counting': oneOf(['rolling', 'per-event']).default('rolling').describe('per-event: as the first version'),
   'activity.decay': oneOf(['on', 'off']).default('on').describe('Rows for counts that change by silence'),
   'tenant.cache.ttl': duration.default(300_000).describe('How long an answer of TenantManager serves'),

@@ -197,6 +197,7 @@ export class Engine {
     reading.partition.fill().then(
       () => {
         reading.isReady = true;
+        if (reading.clock !== undefined) reading.clock.isIdle = false; // the watermark must not pass what is at hand
         this.#changed.notify();
       },
       (error: unknown) => this.fail(error),

@@ -90,7 +90,7 @@ export interface LivePartition extends Partition {
  */
 export interface Discovery {
   readonly sourceID: string;
-  /** Where each partition of the first start begins: JSON, committed before the first read, never changed after. */
+  /** Where each partition of the first start begins: JSON, committed before the first record counts, never changed after. */
   readonly state: Position;
   /** Partitions to read from now on, each once; `ended` tells those that the engine has worked off, also earlier. */
   next(ended: ReadonlySet<string>): readonly LivePartition[];

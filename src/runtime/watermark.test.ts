@@ -89,6 +89,70 @@ describe('the watermark', () => {
   });
 });
 
+describe('idle partitions', () => {
+  test('leave the least, and are back in it with their next event', () => {
+    const watermark = new Watermark(10);
+    const [a, b] = [watermark.add('a'), watermark.add('b')];
+    a.show(500);
+    b.show(200);
+    b.isIdle = true;
+    watermark.update(100_000);
+    expect(watermark.value).toBe(490); // the wall clock counts only when all are idle
+    b.show(150);
+    expect([b.isIdle, watermark.value]).toEqual([false, 490]);
+    a.show(600);
+    expect(watermark.value).toBe(490);
+    b.show(550);
+    expect(watermark.value).toBe(540);
+  });
+
+  test('that never showed an event do not hold the others back', () => {
+    const watermark = new Watermark(10);
+    const [a, b] = [watermark.add('a'), watermark.add('b')];
+    a.show(500);
+    b.isIdle = true;
+    watermark.update(0);
+    expect(watermark.value).toBe(490);
+  });
+
+  test('all of them let time pass: the watermark follows the wall clock, and never goes back', () => {
+    const watermark = new Watermark(10);
+    const [a, b] = [watermark.add('a'), watermark.add('b')];
+    a.show(500);
+    a.isIdle = true;
+    watermark.update(9000);
+    expect(watermark.value).toBe(Number.NEGATIVE_INFINITY); // b may still show anything
+    b.isIdle = true;
+    watermark.update(9000);
+    expect(watermark.value).toBe(8990);
+    watermark.update(8000); // a clock that was put back
+    a.show(700);
+    expect(watermark.value).toBe(8990);
+    watermark.update(10_000);
+    expect(watermark.value).toBe(8990);
+    a.show(9500);
+    expect(watermark.value).toBe(9490); // b is idle still
+  });
+
+  test('none at all are not idle: the wall clock says nothing while no partition is known', () => {
+    const watermark = new Watermark(10);
+    watermark.update(9000);
+    expect(watermark.value).toBe(Number.NEGATIVE_INFINITY);
+  });
+});
+
+test('a partition that comes after the last one had ended takes its place: a shard found late', () => {
+  const watermark = new Watermark(10);
+  const parent = watermark.add('parent');
+  parent.show(500);
+  watermark.end('parent');
+  watermark.update(9000);
+  expect(watermark.value).toBe(490);
+  const child = watermark.add('child');
+  child.show(800);
+  expect(watermark.value).toBe(790);
+});
+
 test('of any number of partitions it is the greatest that the least was', () => {
   const anyStep = fc.oneof(
     { weight: 8, arbitrary: fc.record({ show: fc.nat(3), time: fc.nat(1000) }) },

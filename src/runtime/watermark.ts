@@ -56,6 +56,7 @@ export class Watermark {
 
   /** Looks at all partitions anew; `now` is the wall clock, where it counts. */
   update(now: EpochMs = NOT_YET): void {
+    if (this.#clocks.length === 0) return;
     let least = Number.POSITIVE_INFINITY;
     for (const partition of this.#clocks) if (!partition.isIdle) least = Math.min(least, partition.maxTime);
     const allAreIdle = least === Number.POSITIVE_INFINITY;

@@ -26,7 +26,8 @@ export async function listeningOf(pid: number): Promise<string[]> {
   return addresses.sort();
 }
 
-async function family(pid: number): Promise<number[]> {
+/** A process, and those below it. */
+export async function family(pid: number): Promise<number[]> {
   const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
   const below = await Promise.all(children.trim().split(' ').filter(Boolean).map(Number).map(family));
   return [pid, ...below.flat()];

@@ -3,9 +3,11 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import {
   CreateStreamCommand,
+  DeleteStreamCommand,
   DescribeStreamSummaryCommand,
   type KinesisClient,
   ListShardsCommand,
+  ListStreamsCommand,
   MergeShardsCommand,
   SplitShardCommand,
 } from '@aws-sdk/client-kinesis';
@@ -16,6 +18,8 @@ export interface LocalKinesis {
   /** Plain HTTP. */
   readonly endpoint: string;
   createStream(name: string, shards?: number): Promise<void>;
+  /** Resolves once it is gone. */
+  deleteStream(name: string): Promise<void>;
   /** Splits an open shard in the middle; resolves once its children take records. */
   split(stream: string, shardId: string): Promise<void>;
   /** Merges two adjacent open shards; resolves once their child takes records. */
@@ -122,6 +126,14 @@ function operations(client: KinesisClient): Omit<LocalKinesis, 'endpoint' | 'sto
     async createStream(name, shards = 1) {
       await client.send(new CreateStreamCommand({ StreamName: name, ShardCount: shards }));
       await settled(name);
+    },
+    async deleteStream(name) {
+      await client.send(new DeleteStreamCommand({ StreamName: name }));
+      for (;;) {
+        const { StreamNames: names } = await client.send(new ListStreamsCommand({}));
+        if (names?.includes(name) !== true) return;
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
     },
     async split(stream, shardId) {
       const at = await middle(stream, shardId);

@@ -43,7 +43,12 @@ export interface Shard {
 export type StartingPosition =
   | { readonly type: 'TRIM_HORIZON' }
   | { readonly type: 'AT_TIMESTAMP'; readonly timestamp: EpochMs }
-  | { readonly type: 'AT_SEQUENCE_NUMBER' | 'AFTER_SEQUENCE_NUMBER'; readonly sequenceNumber: string };
+  | {
+      readonly type: 'AT_SEQUENCE_NUMBER' | 'AFTER_SEQUENCE_NUMBER';
+      readonly sequenceNumber: string;
+      /** When that record arrived: where to go on if the stream does not know it any more. */
+      readonly arrivedAt?: EpochMs;
+    };
 
 export interface KinesisRecord {
   readonly sequenceNumber: string;

@@ -36,6 +36,8 @@ export class PollingReader implements ShardReader {
   /** When the last reads were over: Kinesis counts when they reach it, somewhere before. */
   #over: EpochMs[] = [];
   #lastRecords: EpochMs;
+  /** The record read last, when the stream does not know it any more. */
+  #goneOnAfter: string | undefined;
   /** The stream listed the shard as closed: what is not there by now will never be. */
   #isClosed = false;
 
@@ -77,11 +79,13 @@ export class PollingReader implements ShardReader {
   }
 
   async #ask(): Promise<RecordBatch> {
-    const { api, stream, shardId, world } = this.#setting;
-    this.#iterator ??= await api.getShardIterator(stream, shardId, this.#position);
+    const { api, world } = this.#setting;
+    this.#iterator ??= await this.#newIterator();
     const asked = world.clock.now();
     this.#nextRead = asked + READ_INTERVAL_MS;
-    const answer = await api.getRecords(this.#iterator, MOST_RECORDS).finally(() => this.#isOver(world.clock.now()));
+    const all = await api.getRecords(this.#iterator, MOST_RECORDS).finally(() => this.#isOver(world.clock.now()));
+    const answer =
+      this.#goneOnAfter === undefined ? all : { ...all, records: all.records.filter(isAfter(this.#goneOnAfter)) };
     this.#iterator = answer.nextIterator ?? undefined;
     this.#position = positionAfter(answer.records, this.#position);
     if (answer.records.length > 0) this.#lastRecords = asked;
@@ -89,6 +93,28 @@ export class PollingReader implements ShardReader {
     const interval = isQuiet ? QUIET_INTERVAL_MS : READ_INTERVAL_MS;
     this.#nextRead = Math.max(this.#nextRead, asked + Math.max(interval, bytesOf(answer.records) / BYTES_PER_MS));
     return answer;
+  }
+
+  /**
+   * A local Kinesis that was killed forgets what it took last, and then refuses a position in it. Of the shard itself
+   * nothing is wrong: what arrived since is read. What it forgot has been counted, and stays so.
+   */
+  async #newIterator(): Promise<string> {
+    const { api, stream, shardId, world } = this.#setting;
+    const position = this.#position;
+    try {
+      return await api.getShardIterator(stream, shardId, position);
+    } catch (error) {
+      const arrivedAt = 'arrivedAt' in position ? position.arrivedAt : undefined;
+      const isUnknown = error instanceof KinesisFailure && error.kind === 'not-found' && arrivedAt !== undefined;
+      if (!isUnknown || !('sequenceNumber' in position) || (await this.#saysClosed())) throw error;
+      this.#goneOnAfter = position.sequenceNumber;
+      this.#position = { type: 'AT_TIMESTAMP', timestamp: arrivedAt };
+      world.warn(
+        `${stream}/${shardId} does not know the record ${position.sequenceNumber} any more, which was read last: the stream lost what it took then. Going on with what arrived since.`,
+      );
+      return api.getShardIterator(stream, shardId, this.#position);
+    }
   }
 
   /** However long each read is on its way, no more than five reach Kinesis within a second. */
@@ -113,4 +139,9 @@ export class PollingReader implements ShardReader {
   async #saysClosed(): Promise<boolean> {
     return this.#setting.isClosed().catch(() => false);
   }
+}
+
+function isAfter(sequenceNumber: string): (record: { readonly sequenceNumber: string }) => boolean {
+  const last = BigInt(sequenceNumber);
+  return (record) => BigInt(record.sequenceNumber) > last;
 }

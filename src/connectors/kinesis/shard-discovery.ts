@@ -2,7 +2,7 @@ import { messageOf, TenantAnalyticsError } from '../../base/errors.ts';
 import type { EpochMs } from '../../base/time.ts';
 import type { PartitionState } from '../../runtime/checkpointer.ts';
 import type { Discovery, LivePartition, Position, World } from '../../runtime/ports.ts';
-import type { ChildShard, KinesisApi, Shard, StartingPosition } from './kinesis-api.ts';
+import { type ChildShard, type KinesisApi, KinesisFailure, type Shard, type StartingPosition } from './kinesis-api.ts';
 import { PollingReader } from './polling-reader.ts';
 import type { ReadBudget } from './read-budget.ts';
 import { ShardPartition, type ShardPosition } from './shard-partition.ts';
@@ -45,6 +45,8 @@ interface DiscoveryState {
 }
 
 const LISTING_INTERVAL_MS = 10_000;
+const MOST_TRIES = 10;
+const TRY_AGAIN_MS = 1000;
 
 /**
  * The shards of one stream, as they split and merge.
@@ -66,7 +68,7 @@ export class ShardDiscovery implements Discovery {
   readonly #handedOut = new Map<string, AbortController>();
   /** Worked off, passed or lost: their children need not wait for them, also once they are forgotten. */
   readonly #done: Set<string>;
-  readonly #over = new AbortController();
+  #isClosed = false;
   #listed: Map<string, Shard>;
   /** The greatest id that the stream has listed. */
   #newest: string;
@@ -95,8 +97,8 @@ export class ShardDiscovery implements Discovery {
    */
   static async open(setting: ShardDiscoverySetting): Promise<ShardDiscovery> {
     const { api, stream, known, consumer, newRunID, world } = setting;
-    const description = await api.describeStream(stream);
-    const listed = await api.listShards(stream);
+    const description = await unlessThrottled(world, () => api.describeStream(stream));
+    const listed = await unlessThrottled(world, () => api.listShards(stream));
     const state = (known.state as DiscoveryState | undefined) ?? firstState(setting, description.createdAt, listed);
     if (state.createdAt !== description.createdAt) throw streamChanged(stream, state.createdAt, description.createdAt);
     const consumerARN =
@@ -132,6 +134,7 @@ export class ShardDiscovery implements Discovery {
   }
 
   next(ended: ReadonlySet<string>): readonly LivePartition[] {
+    if (this.#isClosed) return []; // a read that was under way may still end its shard
     const partitions: LivePartition[] = [];
     for (const id of ended) this.#done.add(id.slice(this.sourceID.length + 1));
     const { partitions: known } = this.#setting.known;
@@ -202,7 +205,7 @@ export class ShardDiscovery implements Discovery {
           await this.#list();
           return this.#isListedClosed(shardId);
         },
-        signal: AbortSignal.any([closing.signal, this.#over.signal]),
+        signal: closing.signal,
       },
       position.start,
     );
@@ -243,8 +246,9 @@ export class ShardDiscovery implements Discovery {
   }
 
   async close(): Promise<void> {
-    if (this.#over.signal.aborted) return;
-    this.#over.abort();
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const closing of this.#handedOut.values()) closing.abort();
     if (this.#consumerARN === undefined) return;
     const { api, stream, world } = this.#setting;
     const name = `tenant-analytics-${this.#state.runID}`;
@@ -270,6 +274,18 @@ function streamChanged(stream: string, was: EpochMs, is: EpochMs): TenantAnalyti
     'STREAM_CHANGED',
     `Stream ${stream} was created at ${now}, the state of this run belongs to one created at ${before}: its positions mean nothing in the new one. Choose another data.dir to start from the beginning, or name the old stream.`,
   );
+}
+
+/** Both calls have limits of a few a second for the whole account: others may be asking, too. */
+async function unlessThrottled<T>(world: Pick<World, 'sleep' | 'random'>, ask: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof KinesisFailure && error.kind === 'throttled') || tries === MOST_TRIES) throw error;
+      await world.sleep(TRY_AGAIN_MS * (0.5 + world.random()), new AbortController().signal);
+    }
+  }
 }
 
 function newestOf(shards: readonly Shard[]): string {

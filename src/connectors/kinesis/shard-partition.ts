@@ -10,7 +10,7 @@ import type {
 import { userRecords } from './deaggregate.ts';
 import type { ChildShard, KinesisRecord, StartingPosition } from './kinesis-api.ts';
 import type { ReadBudget } from './read-budget.ts';
-import type { ShardReader } from './shard-reader.ts';
+import { afterRecord, type ShardReader } from './shard-reader.ts';
 
 /** Where reading goes on; of an aggregate, after so many of its user records. JSON. */
 export interface ShardPosition {
@@ -164,7 +164,7 @@ export class ShardPartition implements LivePartition {
   }
 
   #pass(record: KinesisRecord): void {
-    this.#position = { start: { type: 'AFTER_SEQUENCE_NUMBER', sequenceNumber: record.sequenceNumber }, skip: 0 };
+    this.#position = { start: afterRecord(record), skip: 0 };
     this.#users = null;
     this.#at++;
   }

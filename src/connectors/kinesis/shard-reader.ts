@@ -97,5 +97,9 @@ const RECORD_BYTES = 300;
 /** After the last record of a batch, or where it was when there is none. */
 export function positionAfter(records: readonly KinesisRecord[], before: StartingPosition): StartingPosition {
   const last = records.at(-1);
-  return last === undefined ? before : { type: 'AFTER_SEQUENCE_NUMBER', sequenceNumber: last.sequenceNumber };
+  return last === undefined ? before : afterRecord(last);
+}
+
+export function afterRecord({ sequenceNumber, arrivalTime }: KinesisRecord): StartingPosition {
+  return { type: 'AFTER_SEQUENCE_NUMBER', sequenceNumber, arrivedAt: arrivalTime };
 }

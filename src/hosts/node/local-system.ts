@@ -1,8 +1,9 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { FastifyPluginAsync } from 'fastify';
-import { messageOf, systemCode, TenantAnalyticsError } from '../../base/errors.ts';
+import { messageOf, storageError, systemCode, TenantAnalyticsError } from '../../base/errors.ts';
+import { lockFolder } from '../../connectors/file/folder-lock.ts';
 import type { KinesisApi } from '../../connectors/kinesis/kinesis-api.ts';
 import type { ParameterTexts } from '../../pipeline/parameters.ts';
 import type { World } from '../../runtime/ports.ts';
@@ -64,6 +65,12 @@ export async function runLocalSystem(
   const over = new AbortController();
   const closing: (() => Promise<void>)[] = [];
   try {
+    await world.files.makeFolder(folder).catch((error: unknown) => {
+      throw storageError(error, `--folder: cannot make the folder ${folder}`);
+    });
+    // Before all else: a second one is refused at once, while the parts of one that was killed may still be ending.
+    const lock = await lockFolder(folder);
+    closing.push(() => lock.release());
     const life = await lifeOf(folder, world);
     const tenants = seedCompanies(TENANTS, SIMULATOR_DEFAULTS.seed, life.since);
     const kinesis = await startLocalKinesis({
@@ -102,19 +109,20 @@ async function runUntil(
   over: AbortController,
 ): Promise<Readonly<Record<string, number>>> {
   const failure: { error?: unknown } = {};
+  let stop: () => void = () => undefined;
+  const fail = (error: unknown) => {
+    if (over.signal.aborted) return;
+    failure.error = error;
+    stop();
+  };
+  for (const part of beside) part.then((ended) => ended instanceof Error && fail(ended), fail);
   const running = run(texts, world, {
     started(engine, parameters, resumed) {
-      const stop = () => {
+      stop = () => {
         over.abort();
         engine.stop();
       };
-      const fail = (error: unknown) => {
-        if (over.signal.aborted) return;
-        failure.error = error;
-        stop();
-      };
-      for (const part of beside) part.then((ended) => ended instanceof Error && fail(ended), fail);
-      if (signal.aborted) stop();
+      if (signal.aborted || failure.error !== undefined) stop();
       else signal.addEventListener('abort', stop, { once: true });
       observer.started(engine, parameters, resumed);
     },
@@ -224,7 +232,6 @@ async function lifeOf(folder: string, world: World): Promise<SystemLife> {
     }
   }
   const since = world.clock.now();
-  await mkdir(folder, { recursive: true });
   await writeFile(path, `${JSON.stringify({ since })}\n`);
   return { since, isFirstStart: true };
 }

@@ -5,7 +5,7 @@ import { LIMITS } from '../../base/limits.ts';
 import { FilePartition, type FilePosition } from '../../connectors/file/file-partition.ts';
 import { lockFolder } from '../../connectors/file/folder-lock.ts';
 import { type InputFile, inspectInput } from '../../connectors/file/input-file.ts';
-import { undiciTransport } from '../../connectors/http/undici-transport.ts';
+import { nodeTransport } from '../../connectors/http/node-transport.ts';
 import { companyJobProcessing } from '../../pipeline/company-job-processing.ts';
 import { type ParameterTexts, readParameters } from '../../pipeline/parameters.ts';
 import { CheckpointStore } from '../../runtime/checkpoint-store.ts';
@@ -62,7 +62,7 @@ export async function replay(request: ReplayRequest, world: World, observer: Rep
     const known = body === undefined ? identity : checkIdentity(identity, body.identity, request.output);
     if (body?.ended === true) return { status: 'already-done', counters: body.counters, deadLetterFolder };
     const partitions = [...inputs].map(([id, input]) => openPartition(graph, id, input, known, body));
-    const transport = undiciTransport(callsAtOnce(graph), world.clock.now);
+    const transport = nodeTransport(callsAtOnce(graph), world.clock.now);
     const run = { graph, parameters, identity: known, store, found, world, partitions, transport, limits: LIMITS };
     const result = await runGraph(run, (engine) => observer.started(engine, found !== undefined));
     return { status: result.status === 'ended' ? 'done' : 'stopped', counters: result.counters, deadLetterFolder };

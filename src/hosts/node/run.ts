@@ -1,10 +1,11 @@
-import { randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { storageError, systemCode, TenantAnalyticsError } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { parseTime } from '../../base/time.ts';
 import { lockFolder } from '../../connectors/file/folder-lock.ts';
-import { undiciTransport } from '../../connectors/http/undici-transport.ts';
+import { nodeTransport } from '../../connectors/http/node-transport.ts';
 import { type KinesisApi, KinesisFailure } from '../../connectors/kinesis/kinesis-api.ts';
 import { ReadBudget } from '../../connectors/kinesis/read-budget.ts';
 import { KinesisRowStream } from '../../connectors/kinesis/record-writer.ts';
@@ -62,8 +63,11 @@ export async function run(
     const body = found?.body as CheckpointBody | undefined;
     if (found !== undefined) checkRunIdentity(identity, found, body?.identity, folder);
     await checkRowStreams(graph, api, parameters);
-    for (const source of graph.sources) discoveries.push(await discover(source, api, world, parameters, found));
-    const transport = undiciTransport(callsAtOnce(graph), world.clock.now);
+    const budget = new ReadBudget();
+    for (const source of graph.sources) {
+      discoveries.push(await discover(source, api, world, budget, parameters, found));
+    }
+    const transport = nodeTransport(callsAtOnce(graph), world.clock.now);
     const live: LiveEnds = {
       discoveries,
       stream: ({ id, stream }, pressure, onFailure) =>
@@ -102,6 +106,7 @@ async function discover(
   source: Source<unknown>,
   api: KinesisApi,
   world: World,
+  budget: ReadBudget,
   parameters: Parameters,
   found: FoundCheckpoint | undefined,
 ): Promise<ShardDiscovery> {
@@ -109,8 +114,8 @@ async function discover(
   const opening = ShardDiscovery.open({
     api,
     world,
-    budget: new ReadBudget(),
-    newRunID: randomBytes(4).toString('hex'),
+    budget,
+    newRunID: runIDOf(resolve(parameters.application['data.dir'])),
     sourceID: source.id,
     stream: source.stream,
     consumer: parameters.consumer[`${sourceName(source)}.stream.consumer`],
@@ -119,6 +124,11 @@ async function discover(
     known: { state: body?.discoveries?.[source.id], partitions: body?.partitions ?? {} },
   });
   return orExplain(opening, source.stream, source.id, parameters);
+}
+
+/** The same at each start, so that a consumer registered before a crash is found again, and another one for each folder. */
+function runIDOf(folder: string): string {
+  return createHash('sha256').update(`${hostname()}:${folder}`).digest('hex').slice(0, 8);
 }
 
 function initialPosition(source: Source<unknown>, { consumer }: Parameters): InitialPosition {
@@ -148,9 +158,16 @@ async function orExplain<T>(work: Promise<T>, stream: string, id: string, parame
         { cause: error },
       );
     }
+    if (error.kind !== 'refused') {
+      throw new TenantAnalyticsError(
+        'KINESIS_UNREACHABLE',
+        `Cannot reach stream ${stream} ${where}: ${error.message} (${error.code}). Look at the network and aws.endpoint, and start again.`,
+        { cause: error },
+      );
+    }
     throw new TenantAnalyticsError(
       'KINESIS_REFUSED',
-      `Cannot use stream ${stream} ${where}: ${error.message} (${error.code}). Look at credentials, permissions, aws.region and aws.endpoint.`,
+      `Cannot use stream ${stream} ${where}: ${error.message} (${error.code}). Look at credentials, permissions and aws.region.`,
       { cause: error },
     );
   }

@@ -11,7 +11,7 @@ export async function withSecrets(parameters: Parameters): Promise<Parameters> {
     if (!SECRET_PARAMETERS.has(name) || !String(value).startsWith('arn:')) continue;
     // Only now: the SDK takes a while to load.
     const { resolveSecret } = await import('../../connectors/aws/secrets.ts');
-    secrets[name] = await resolveSecret(String(value), consumer['aws.region']);
+    secrets[name] = (await resolveSecret(String(value), consumer['aws.region'])).trim();
   }
   return { ...parameters, application: { ...application, ...secrets } };
 }

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer as createTcpServer, type Socket } from '
 import { afterEach, describe, expect, it } from 'vitest';
 import type { HttpRequest } from '../../runtime/contract.ts';
 import { type HttpTransport, TransportFailure } from '../../runtime/ports.ts';
-import { undiciTransport } from './undici-transport.ts';
+import { nodeTransport } from './node-transport.ts';
 
 const NOW = 1_234_567;
 /** Long enough that no test ever meets it. */
@@ -17,7 +17,7 @@ afterEach(async () => {
 });
 
 function transport(connections = 10): HttpTransport {
-  const made = undiciTransport(connections, () => NOW);
+  const made = nodeTransport(connections, () => NOW);
   toClose.push(() => made.close());
   return made;
 }

