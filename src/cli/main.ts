@@ -2,11 +2,13 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { messageOf, TenantAnalyticsError } from '../base/errors.ts';
 import { canonicalCommand } from './canonical.ts';
+import { churnScoringCommand } from './churn-scoring.ts';
 import { deadLettersCommand } from './dead-letters.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
 import { sendCommand, simulateCommand } from './simulate.ts';
 import { startCommand } from './start.ts';
+import { tenantManagerCommand } from './tenant-manager.ts';
 
 /** Runs the command line; the answer is the exit code: 0 done, 1 failed, 2 wrong usage. */
 export async function main(words: readonly string[]): Promise<number> {
@@ -21,6 +23,8 @@ export async function main(words: readonly string[]): Promise<number> {
     .addCommand(replayCommand())
     .addCommand(canonicalCommand())
     .addCommand(deadLettersCommand())
+    .addCommand(tenantManagerCommand())
+    .addCommand(churnScoringCommand())
     .addCommand(simulateCommand())
     .addCommand(sendCommand())
     .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage. Each command has its own --help.')

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { TenantAnalyticsError } from '../base/errors.ts';
 import { collectParameters } from '../hosts/node/properties.ts';
 import { describeParameters, type GroupName, type ParameterTexts } from '../pipeline/parameters.ts';
 
@@ -19,6 +20,12 @@ export function withParameters(command: Command): Command {
 
 export function hostOption(): Option {
   return new Option('--host <host>', 'which host runs the graph').choices(['node']).default('node');
+}
+
+/** @throws TenantAnalyticsError USAGE */
+export function portOf(text: string, flag: string): number {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+  throw new TenantAnalyticsError('USAGE', `${flag}: expected a port from 0 to 65535, got ${text}.`);
 }
 
 export function readTexts({ set, properties }: ParameterOptions): Promise<ParameterTexts> {

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { nodeWorld } from '../hosts/node/node-world.ts';
-import { hostOption, type ParameterOptions, parameterHelp, readTexts, withParameters } from './options.ts';
+import type { Running } from '../hosts/node/run.ts';
+import { hostOption, type ParameterOptions, parameterHelp, portOf, readTexts, withParameters } from './options.ts';
 import { grouped } from './output.ts';
 import { stopOnSignal } from './signals.ts';
 import { statusLine } from './status-line.ts';
@@ -11,6 +12,7 @@ export function runCommand(): Command {
   );
   return withParameters(command)
     .addOption(hostOption())
+    .option('--metrics-port <port>', 'metrics for Prometheus at http://127.0.0.1:<port>/metrics; none when not given')
     .addHelpText(
       'after',
       `
@@ -29,21 +31,27 @@ ${parameterHelp(['ConsumerConfigProperties', 'ProducerConfigProperties', 'Applic
 
 const STATUS_INTERVAL_MS = 10_000;
 
-async function runRun(options: ParameterOptions): Promise<void> {
+async function runRun(options: ParameterOptions & { readonly metricsPort?: string }): Promise<void> {
   const texts = await readTexts(options);
+  const metricsPort = options.metricsPort === undefined ? undefined : portOf(options.metricsPort, '--metrics-port');
   const warn = (message: string) => process.stderr.write(`${message}\n`);
   const world = nodeWorld(warn);
   // Only now: the SDK takes a while to load.
   const { run } = await import('../hosts/node/run.ts');
   let timer: NodeJS.Timeout | undefined;
   let takeBack: () => void = () => undefined;
+  let running: Running | undefined;
+  const { serveMetrics } = await import('../hosts/node/metrics-server.ts');
+  const metrics = metricsPort === undefined ? undefined : await serveMetrics(() => running, world.clock, metricsPort);
   try {
     const counters = await run(texts, world, {
       started(engine, parameters, resumed) {
+        running = engine;
         const { consumer, application } = parameters;
         const streams = `${consumer['jobs.stream.name']} and ${consumer['companies.stream.name']}`;
         warn(`${resumed ? 'Going on from the last checkpoint' : 'First start'}: reading ${streams}.`);
         warn(`Rows go to ${application.S3SinkPath}. Ctrl-C stops it.`);
+        if (metrics !== undefined) warn(`Metrics are at ${metrics.url}.`);
         takeBack = stopOnSignal(() => {
           warn('Stopping: taking a last checkpoint.');
           engine.stop();
@@ -56,5 +64,6 @@ async function runRun(options: ParameterOptions): Promise<void> {
   } finally {
     clearInterval(timer);
     takeBack();
+    await metrics?.stop();
   }
 }

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { TenantAnalyticsError } from '../base/errors.ts';
 import { nodeWorld } from '../hosts/node/node-world.ts';
 import { type ArrivedRow, LiveTable } from './live-table.ts';
-import { type ParameterOptions, readTexts, withParameters } from './options.ts';
+import { type ParameterOptions, portOf, readTexts, withParameters } from './options.ts';
 import { grouped } from './output.ts';
 import { stopOnSignal } from './signals.ts';
 
@@ -12,6 +12,8 @@ interface StartOptions extends ParameterOptions {
   readonly kinesisPort: string;
   readonly tenantManagerPort: string;
   readonly churnScoringPort: string;
+  readonly metricsPort: string;
+  readonly databaseUrl: string;
 }
 
 export function startCommand(): Command {
@@ -24,6 +26,8 @@ export function startCommand(): Command {
     .option('--kinesis-port <port>', 'of the local Kinesis', '4567')
     .option('--tenant-manager-port <port>', 'of TenantManager', '8081')
     .option('--churn-scoring-port <port>', 'of churn scoring', '8082')
+    .option('--metrics-port <port>', "of the application's metrics, for Prometheus", '9464')
+    .option('--database-url <url>', 'a PostgreSQL server for TenantManager; empty: a database in the folder', '')
     .addHelpText(
       'after',
       `
@@ -37,9 +41,11 @@ async function runStart(options: StartOptions): Promise<void> {
   const request = {
     folder: options.folder,
     perSecond: numberOf(options.rate, '--rate', 1000),
-    kinesisPort: numberOf(options.kinesisPort, '--kinesis-port', 65_535),
-    tenantManagerPort: numberOf(options.tenantManagerPort, '--tenant-manager-port', 65_535),
-    churnScoringPort: numberOf(options.churnScoringPort, '--churn-scoring-port', 65_535),
+    kinesisPort: portOf(options.kinesisPort, '--kinesis-port'),
+    tenantManagerPort: portOf(options.tenantManagerPort, '--tenant-manager-port'),
+    churnScoringPort: portOf(options.churnScoringPort, '--churn-scoring-port'),
+    metricsPort: portOf(options.metricsPort, '--metrics-port'),
+    databaseUrl: options.databaseUrl,
     texts: await readTexts(options),
   };
   const stopping = new AbortController();
@@ -80,13 +86,14 @@ async function runStart(options: StartOptions): Promise<void> {
 }
 
 function whatToTry(
-  urls: { kinesis: string; tenantManager: string; churnScoring: string; rows: string },
+  urls: { kinesis: string; tenantManager: string; churnScoring: string; apiKey: string; metrics: string; rows: string },
   folder: string,
 ): string {
   return `
   Kinesis         ${urls.kinesis}   streams bigdatajobs, companies, enrichedcompanies
-  TenantManager   ${urls.tenantManager}/api/v1/tenants
-  churn scoring   ${urls.churnScoring}/prod/assessChurn
+  TenantManager   ${urls.tenantManager}/api/v1/tenants   what it can do: ${urls.tenantManager}/docs
+  churn scoring   ${urls.churnScoring}/prod/assessChurn   x-api-key: ${urls.apiKey}
+  metrics         ${urls.metrics}
   rows            ${urls.rows}
 
 Try, in another terminal:

@@ -20,7 +20,7 @@ export function statusLine(engine: Watched, clock: Clock): () => string {
       `rows ${grouped(engine.counters['rows.rows'] ?? 0)}`,
       `dead letters ${grouped(deadLetters(engine.counters))}`,
       `behind ${lagText(status)}`,
-      `checkpoint ${ageText(status.lastCheckpointAt, now.at)}`,
+      `checkpoint ${ageText(status.lastCheckpoint?.at, now.at)}`,
       ...status.services.map(serviceText),
     ].join(' · ');
   };

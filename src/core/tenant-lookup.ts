@@ -51,9 +51,12 @@ export function tenantLookup(
   };
 }
 
-/** `.` and `..` name other folders in a URL, however they are written: of these companies the stream alone tells. */
+/**
+ * `.` and `..` name other folders in a URL, however they are written, and `count` is a question of its own: of these
+ * companies the stream alone tells.
+ */
 function isAddressable(companyID: string): boolean {
-  return companyID !== '.' && companyID !== '..';
+  return companyID !== '.' && companyID !== '..' && companyID !== 'count';
 }
 
 export function failure(kind: CallFailure['kind'], status: number | null, message: string): CallFailure {

@@ -38,6 +38,7 @@ export class CheckpointStore {
   readonly #folder: string;
   readonly #limits: CompactionLimits;
   #lastID = 0;
+  #lastBytes = 0;
   #chain: { name: string; bytes: number }[] = [];
   #previousChain: readonly string[] = [];
   #compaction: Promise<void> | undefined;
@@ -52,6 +53,11 @@ export class CheckpointStore {
   /** Checkpoints committed so far, over all runs. */
   get lastID(): number {
     return this.#lastID;
+  }
+
+  /** Size of the file committed last in this run. */
+  get lastBytes(): number {
+    return this.#lastBytes;
   }
 
   /**
@@ -136,6 +142,7 @@ export class CheckpointStore {
     const bytes = encodeCheckpoint({ meta: { id, chain: chain.map((file) => file.name), body }, stages: changes });
     await this.#writeDurably(name, bytes, true);
     this.#lastID = id;
+    this.#lastBytes = bytes.length;
     this.#chain = [...chain, { name, bytes: bytes.length }];
     await this.#removeUnused(new Set([...this.#previousChain, ...this.#chain.map((file) => file.name)]), id);
     this.#startCompaction();

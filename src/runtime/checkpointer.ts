@@ -24,6 +24,14 @@ export interface PartitionState {
   readonly ended: boolean;
 }
 
+export interface CheckpointStatus {
+  readonly at: number;
+  /** From the cut to the commit. */
+  readonly durationMs: number;
+  /** Of its own file. */
+  readonly bytes: number;
+}
+
 /** One consistent cut through the running graph. */
 export interface Cut {
   readonly body: Omit<CheckpointBody, 'sinks' | 'ended'>;
@@ -51,7 +59,7 @@ export class Checkpointer {
   #full: boolean;
   /** Without the watermark, which the wall clock alone may move. */
   #lastBody: string | undefined;
-  #lastCommittedAt: number | undefined;
+  #last: CheckpointStatus | undefined;
   #failure: { readonly error: unknown } | undefined;
 
   constructor(
@@ -78,9 +86,9 @@ export class Checkpointer {
     return this.#running === undefined && this.#world.clock.now() - this.#lastBegun >= this.#intervalMs;
   }
 
-  /** When the last one of this run was committed. */
-  get lastCommittedAt(): number | undefined {
-    return this.#lastCommittedAt;
+  /** The last one of this run that was committed, or that would have said the same as the one before it. */
+  get last(): CheckpointStatus | undefined {
+    return this.#last;
   }
 
   /** Begins a checkpoint and goes on; `onFailure` hears when it cannot be completed. */
@@ -108,7 +116,8 @@ export class Checkpointer {
   }
 
   async #begin(ended: boolean): Promise<void> {
-    this.#lastBegun = this.#world.clock.now();
+    const begunAt = this.#world.clock.now();
+    this.#lastBegun = begunAt;
     const { body, changes } = this.#cut();
     const barriers = new Map<string, PartsBarrier>();
     for (const [id, sink] of this.#sinks) barriers.set(id, sink.barrier());
@@ -121,8 +130,11 @@ export class Checkpointer {
     await accepted;
     const sinks = Object.fromEntries([...barriers].map(([id, barrier]) => [id, barrier.state]));
     const whole: CheckpointBody = { ...body, sinks, ended };
-    if (full || this.#isNews(whole, changes)) await this.#store.commit(whole, changes, full);
-    this.#lastCommittedAt = this.#world.clock.now();
+    const isNews = full || this.#isNews(whole, changes);
+    if (isNews) await this.#store.commit(whole, changes, full);
+    const at = this.#world.clock.now();
+    const { lastBytes } = this.#store;
+    this.#last = { at, durationMs: at - begunAt, bytes: isNews ? lastBytes : (this.#last?.bytes ?? lastBytes) };
     for (const barrier of barriers.values()) await barrier.commit();
   }
 

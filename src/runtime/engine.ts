@@ -4,7 +4,13 @@ import { LIMITS, type Limits } from '../base/limits.ts';
 import { Signal } from '../base/signal.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { CheckpointStore, FoundCheckpoint } from './checkpoint-store.ts';
-import { type CheckpointBody, Checkpointer, type Cut, type PartitionState } from './checkpointer.ts';
+import {
+  type CheckpointBody,
+  Checkpointer,
+  type CheckpointStatus,
+  type Cut,
+  type PartitionState,
+} from './checkpointer.ts';
 import type { Graph } from './contract.ts';
 import type { ServiceStatus } from './http-operator.ts';
 import type { Discovery, HttpTransport, LivePartition, Partition, PartStore, RowStream, World } from './ports.ts';
@@ -104,8 +110,9 @@ export class Engine {
       millisBehindLatest: live?.tip.millisBehindLatest ?? 0,
     }));
     const services = this.#wiring.http.map((stage) => stage.status());
-    const { lastCommittedAt } = this.#checkpointer;
-    return { partitions, services, watermark: this.#watermark.value, lastCheckpointAt: lastCommittedAt };
+    const { last } = this.#checkpointer;
+    const backPressureBytes = this.#options.pressure.bytes;
+    return { partitions, services, watermark: this.#watermark.value, lastCheckpoint: last, backPressureBytes };
   }
 
   /** Stops at the next record, with a checkpoint. */
@@ -357,5 +364,7 @@ export interface EngineStatus {
   readonly services: readonly ServiceStatus[];
   /** Negative infinity before the first event. */
   readonly watermark: EpochMs;
-  readonly lastCheckpointAt: EpochMs | undefined;
+  readonly lastCheckpoint: CheckpointStatus | undefined;
+  /** Handed to sinks, or held in calls, and not done with yet. */
+  readonly backPressureBytes: number;
 }

@@ -4,6 +4,7 @@ import { Signal } from '../base/signal.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { KeyChange, StageChanges } from './checkpoint-format.ts';
 import type { Answer, CallFailure, HttpStage } from './contract.ts';
+import type { Latencies } from './latencies.ts';
 import type { Counters, DeadLetterOperator, Origin, Push } from './operators.ts';
 import type { World } from './ports.ts';
 import type { Pressure } from './pressure.ts';
@@ -56,6 +57,7 @@ export interface ServiceStatus {
   /** Requests sent since the start of this run, and those of them that failed. */
   readonly sent: number;
   readonly failures: number;
+  readonly latencies: Pick<Latencies, 'counts' | 'sumMs'>;
   readonly held: number;
   readonly toAskAgain: number;
 }
@@ -111,9 +113,9 @@ export class HttpOperator<I, A, O> {
   }
 
   status(): ServiceStatus {
-    const { breaker, sent, failures } = this.#setting.caller;
+    const { breaker, sent, failures, latencies } = this.#setting.caller;
     const { held, toAskAgain } = this;
-    return { service: this.#stage.service, breaker: breaker.state, sent, failures, held, toAskAgain };
+    return { service: this.#stage.service, breaker: breaker.state, sent, failures, latencies, held, toAskAgain };
   }
 
   /** Reading must stop until `changed`. */

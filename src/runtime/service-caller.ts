@@ -2,6 +2,7 @@ import { messageOf } from '../base/errors.ts';
 import { Slots } from '../base/slots.ts';
 import { Breaker } from './breaker.ts';
 import type { CallFailure, HttpLimits, HttpRequest, HttpResponse } from './contract.ts';
+import { Latencies } from './latencies.ts';
 import { type HttpTransport, TransportFailure, type World } from './ports.ts';
 
 /** The first wait is up to this long, and each later one up to twice the one before, up to the longest. */
@@ -25,6 +26,8 @@ export class ServiceCaller {
   /** Requests sent, and those that failed, since the start of this run. */
   sent = 0;
   failures = 0;
+  /** Of the requests that were answered, whatever the answer. */
+  readonly latencies = new Latencies();
 
   constructor(world: World, transport: HttpTransport, limits: HttpLimits, signal: AbortSignal) {
     this.breaker = new Breaker(world.clock, limits.breakerFailures, limits.breakerResetMs);
@@ -53,7 +56,9 @@ export class ServiceCaller {
       if (this.#signal.aborted) return failed('connection', null, 'the run is over', 0);
       if (!this.breaker.tryCall()) return failed('breaker-open', null, 'the circuit breaker is open', 0);
       this.sent++;
+      const sentAt = this.#world.clock.now();
       const response = await this.#transport.send(request, this.#limits.timeoutMs, this.#signal);
+      this.latencies.add(this.#world.clock.now() - sentAt);
       if (response.status !== 429 && response.status < 500) {
         this.breaker.succeeded();
         return { response };

@@ -1,6 +1,8 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import { messageOf, systemCode, TenantAnalyticsError } from '../base/errors.ts';
+
+// For those that stand behind Fastify; what is deployed without it asks the file itself.
+export { isSameSecret } from './same-secret.ts';
 
 /** A company id has 128 characters at most, each up to 12 in a URL (`%F0%9F%98%80`). */
 const MOST_PARAMETER_CHARACTERS = 128 * 12;
@@ -26,42 +28,48 @@ export function serviceServer(): FastifyInstance {
 }
 
 export interface ListenAt {
-  /** On 127.0.0.1; 0 takes a free one. */
+  /** 0 takes a free one. */
   readonly port: number;
+  /** 127.0.0.1 unless told; only what stands in a container of its own is told. */
+  readonly host?: string;
   /** What listens, and the flag of the command line that chooses its port: for who is refused. */
   readonly what: string;
   readonly flag: string;
 }
 
 /**
+ * Whether a port can be had, before what takes a while is begun for it: somebody may still take it meanwhile.
+ * @throws TenantAnalyticsError PORT_TAKEN, or SERVICE_FAILED
+ */
+export async function checkPort(at: ListenAt): Promise<void> {
+  const server = serviceServer();
+  await listen(server, at);
+  await server.close();
+}
+
+/**
  * Returns its URL, without a path.
  * @throws TenantAnalyticsError PORT_TAKEN, or SERVICE_FAILED
  */
-export async function listen(server: FastifyInstance, { port, what, flag }: ListenAt): Promise<string> {
+export async function listen(
+  server: FastifyInstance,
+  { port, host = '127.0.0.1', what, flag }: ListenAt,
+): Promise<string> {
   try {
-    return await server.listen({ host: '127.0.0.1', port });
+    return await server.listen({ host, port });
   } catch (error) {
     await server.close();
     if (systemCode(error) === 'EADDRINUSE') {
       throw new TenantAnalyticsError(
         'PORT_TAKEN',
-        `${what}: port ${port} on 127.0.0.1 is taken by another program. Stop that program, or choose another port with ${flag}.`,
+        `${what}: port ${port} on ${host} is taken by another program. Stop that program, or choose another port with ${flag}.`,
         { cause: error },
       );
     }
     throw new TenantAnalyticsError(
       'SERVICE_FAILED',
-      `${what}: expected to listen at 127.0.0.1:${port}, got: ${messageOf(error)}. Choose another port with ${flag}.`,
+      `${what}: expected to listen at ${host}:${port}, got: ${messageOf(error)}. Choose another port with ${flag}.`,
       { cause: error },
     );
   }
-}
-
-/** Whether a secret that came is the one expected, in a time that tells nothing of either. */
-export function isSameSecret(came: string | undefined, expected: string): boolean {
-  return timingSafeEqual(hash(came ?? ''), hash(expected)) && came !== undefined;
-}
-
-function hash(text: string): Uint8Array {
-  return createHash('sha256').update(text).digest();
 }

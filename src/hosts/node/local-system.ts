@@ -1,22 +1,23 @@
+import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { FastifyPluginAsync } from 'fastify';
+import { onAbort } from '../../base/abort.ts';
 import { messageOf, storageError, systemCode, TenantAnalyticsError } from '../../base/errors.ts';
 import { lockFolder } from '../../connectors/file/folder-lock.ts';
 import type { KinesisApi } from '../../connectors/kinesis/kinesis-api.ts';
 import type { ParameterTexts } from '../../pipeline/parameters.ts';
 import type { World } from '../../runtime/ports.ts';
-import { churnScoring } from '../../services/churn-scoring/app.ts';
+import { startChurnScoring } from '../../services/churn-scoring/start.ts';
 import { startLocalKinesis } from '../../services/local-kinesis/local-kinesis.ts';
-import { listen, serviceServer } from '../../services/server.ts';
 import { SIMULATOR_DEFAULTS, simulate } from '../../services/simulator/simulate.ts';
-import { tenantManager } from '../../services/tenant-manager/app.ts';
 import { seedCompanies, type Tenant } from '../../services/tenant-manager/seed-companies.ts';
 import { eventWriter } from './event-writer.ts';
+import { serveMetrics } from './metrics-server.ts';
 import { openKinesis } from './open-kinesis.ts';
-import { type RunObserver, run } from './run.ts';
+import { type Running, type RunObserver, run } from './run.ts';
 import { followStream } from './stream-feed.ts';
+import { openTenantManager } from './tenant-manager.ts';
 
 export interface LocalSystemRequest {
   /** Everything lies below it: streams, state, rows. */
@@ -24,6 +25,10 @@ export interface LocalSystemRequest {
   readonly kinesisPort: number;
   readonly tenantManagerPort: number;
   readonly churnScoringPort: number;
+  /** Of the application's metrics. */
+  readonly metricsPort: number;
+  /** Of a PostgreSQL server for TenantManager; empty: a database of its own in the folder. */
+  readonly databaseUrl: string;
   /** Job events a second that the simulator sends; 0 for none. */
   readonly perSecond: number;
   /** What the user set stands over what this system sets. */
@@ -34,9 +39,15 @@ export interface LocalUrls {
   readonly kinesis: string;
   readonly tenantManager: string;
   readonly churnScoring: string;
+  /** Churn scoring asks for it; made anew at each start. */
+  readonly apiKey: string;
+  /** Of the application, for Prometheus. */
+  readonly metrics: string;
   /** Of the rows. */
   readonly rows: string;
 }
+
+type Services = Pick<LocalUrls, 'tenantManager' | 'churnScoring' | 'apiKey'>;
 
 export interface LocalSystemObserver extends RunObserver {
   /** Everything but the application is up. */
@@ -64,6 +75,7 @@ export async function runLocalSystem(
   const folder = resolve(request.folder);
   const over = new AbortController();
   const closing: (() => Promise<void>)[] = [];
+  const running: { engine?: Running } = {};
   try {
     await world.files.makeFolder(folder).catch((error: unknown) => {
       throw storageError(error, `--folder: cannot make the folder ${folder}`);
@@ -81,18 +93,25 @@ export async function runLocalSystem(
       signal,
     });
     closing.push(() => kinesis.stop());
-    const services = await startServices(request, tenants, closing);
-    const rows = `${folder}/rows`;
-    observer.ready({ kinesis: kinesis.endpoint, ...services, rows });
-
     const api = openKinesis('us-west-2', kinesis.endpoint);
     closing.push(async () => api.close());
+    const services = await startServices(request, tenants, folder, api, world, closing);
+    const metrics = await serveMetrics(() => running.engine, world.clock, request.metricsPort);
+    closing.push(() => metrics.stop());
+    const urls = { kinesis: kinesis.endpoint, ...services, metrics: metrics.url, rows: `${folder}/rows` };
+    observer.ready(urls);
     const beside = [
       startSimulator(request.perSecond, tenants, life, api, world, over.signal),
       followStream(api, STREAMS.enriched, world, (data) => observer.arrived(data), over.signal),
     ];
-    const texts = withDefaults(request.texts, { ...services, kinesis: kinesis.endpoint, rows }, folder);
-    return await runUntil(texts, world, observer, signal, [...beside, kinesis.failed], over);
+    const texts = withDefaults(request.texts, urls, folder);
+    const watched: RunObserver = {
+      started(engine, ...more) {
+        running.engine = engine;
+        observer.started(engine, ...more);
+      },
+    };
+    return await runUntil(texts, world, watched, signal, [...beside, kinesis.failed], over);
   } finally {
     over.abort();
     for (const close of closing.reverse()) await close();
@@ -109,20 +128,26 @@ async function runUntil(
   over: AbortController,
 ): Promise<Readonly<Record<string, number>>> {
   const failure: { error?: unknown } = {};
-  let stop: () => void = () => undefined;
+  /** Without a last checkpoint: the streams, or what else failed, would only hold it up. */
+  let end: (error: unknown) => void = () => undefined;
   const fail = (error: unknown) => {
     if (over.signal.aborted) return;
     failure.error = error;
-    stop();
+    end(error);
   };
   for (const part of beside) part.then((ended) => ended instanceof Error && fail(ended), fail);
   const running = run(texts, world, {
     started(engine, parameters, resumed) {
-      stop = () => {
+      const stop = () => {
         over.abort();
         engine.stop();
       };
-      if (signal.aborted || failure.error !== undefined) stop();
+      end = (error) => {
+        over.abort();
+        engine.fail(error);
+      };
+      if (failure.error !== undefined) end(failure.error);
+      else if (signal.aborted) stop();
       else signal.addEventListener('abort', stop, { once: true });
       observer.started(engine, parameters, resumed);
     },
@@ -135,43 +160,48 @@ async function runUntil(
 }
 
 async function startServices(
-  { tenantManagerPort, churnScoringPort }: LocalSystemRequest,
+  { tenantManagerPort, churnScoringPort, databaseUrl }: LocalSystemRequest,
   tenants: readonly Tenant[],
+  folder: string,
+  api: KinesisApi,
+  world: World,
   closing: (() => Promise<void>)[],
-): Promise<Pick<LocalUrls, 'tenantManager' | 'churnScoring'>> {
-  const start = async <O extends object>(
-    plugin: FastifyPluginAsync<O>,
-    options: O,
-    at: { port: number; what: string; flag: string },
-  ) => {
-    const server = serviceServer();
-    await server.register(plugin as FastifyPluginAsync<object>, options);
-    const url = await listen(server, at);
-    closing.push(async () => {
-      await server.close();
-    });
-    return url;
-  };
-  return {
-    tenantManager: await start(
-      tenantManager,
-      { tenants, token: '' },
-      { port: tenantManagerPort, what: 'TenantManager', flag: '--tenant-manager-port' },
-    ),
-    churnScoring: await start(
-      churnScoring,
-      { apiKey: '' },
-      { port: churnScoringPort, what: 'churn scoring', flag: '--churn-scoring-port' },
-    ),
-  };
+): Promise<Services> {
+  const apiKey = randomBytes(16).toString('hex');
+  const churnScoring = await startChurnScoring({
+    port: churnScoringPort,
+    flag: '--churn-scoring-port',
+    apiKey,
+    warn: world.warn,
+  });
+  closing.push(() => churnScoring.stop());
+  const tenantManager = await openTenantManager(
+    {
+      folder: `${folder}/tenant-manager`,
+      databaseUrl,
+      port: tenantManagerPort,
+      flag: '--tenant-manager-port',
+      token: '',
+      seed: tenants,
+    },
+    STREAMS.companies,
+    api,
+    world,
+  );
+  closing.push(() => tenantManager.stop());
+  return { tenantManager: tenantManager.url, churnScoring: churnScoring.url, apiKey };
 }
 
 /** The parameters of a local system, where the user has not set others. */
 function withDefaults(
   texts: ParameterTexts,
-  { kinesis, tenantManager, churnScoring, rows }: LocalUrls,
+  { kinesis, tenantManager, churnScoring, apiKey, rows }: LocalUrls,
   folder: string,
 ): ParameterTexts {
+  const scoring =
+    texts.ApplicationConfigProperties?.predictChurnApiEndpoint === undefined
+      ? { predictChurnApiEndpoint: `${churnScoring}/prod/assessChurn`, predictChurnApiKey: apiKey }
+      : {};
   return {
     ConsumerConfigProperties: {
       'aws.endpoint': kinesis,
@@ -184,7 +214,7 @@ function withDefaults(
       S3SinkPath: pathToFileURL(rows).href,
       'sink.roll.age': '30 s',
       tenantManagerEndpoint: tenantManager,
-      predictChurnApiEndpoint: `${churnScoring}/prod/assessChurn`,
+      ...scoring,
       'data.dir': folder,
       ...texts.ApplicationConfigProperties,
     },
@@ -194,15 +224,19 @@ function withDefaults(
 async function startSimulator(
   perSecond: number,
   companies: readonly Tenant[],
-  { since, isFirstStart }: SystemLife,
+  { since }: SystemLife,
   api: KinesisApi,
   world: World,
   signal: AbortSignal,
 ): Promise<void> {
   if (perSecond === 0) return;
   const writer = eventWriter(api, world);
+  // What was not accepted by then is given up: a Kinesis that is gone must not hold up the end.
+  onAbort(signal, () => writer.close());
   const { jobs: jobsStream, companies: companiesStream } = STREAMS;
-  const options = { ...SIMULATOR_DEFAULTS, companies, jobsStream, companiesStream, perSecond, since, isFirstStart };
+  // TenantManager has sent them to their stream.
+  const life = { since, isFirstStart: false };
+  const options = { ...SIMULATOR_DEFAULTS, ...life, companies, jobsStream, companiesStream, perSecond };
   try {
     await simulate(options, writer, { now: world.clock.now, sleep: world.sleep }, signal);
   } catch (error) {
@@ -215,14 +249,13 @@ async function startSimulator(
 /** When this system was started for the first time: its tenants live since then. */
 interface SystemLife {
   readonly since: number;
-  readonly isFirstStart: boolean;
 }
 
 async function lifeOf(folder: string, world: World): Promise<SystemLife> {
   const path = `${folder}/system.json`;
   try {
     const { since } = JSON.parse(await readFile(path, 'utf8')) as { since: unknown };
-    if (typeof since === 'number') return { since, isFirstStart: false };
+    if (typeof since === 'number') return { since };
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') {
       throw new TenantAnalyticsError(
@@ -233,5 +266,5 @@ async function lifeOf(folder: string, world: World): Promise<SystemLife> {
   }
   const since = world.clock.now();
   await writeFile(path, `${JSON.stringify({ since })}\n`);
-  return { since, isFirstStart: true };
+  return { since };
 }

@@ -24,8 +24,8 @@ import { checkRunIdentity, runIdentityOf } from './run-identity.ts';
 import { withSecrets } from './secret-parameters.ts';
 import { refuseSharedFolders } from './sink-paths.ts';
 
-/** A run: where to look at it, and how to stop it. */
-export type Running = Pick<Engine, 'stop' | 'status' | 'counters'>;
+/** A run: where to look at it, and how to stop it: with a last checkpoint, or at once because something failed. */
+export type Running = Pick<Engine, 'stop' | 'fail' | 'status' | 'counters'>;
 export type RunStatus = EngineStatus;
 
 export interface RunObserver {

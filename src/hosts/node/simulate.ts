@@ -1,3 +1,4 @@
+import { onAbort } from '../../base/abort.ts';
 import type { World } from '../../runtime/ports.ts';
 import { SIMULATOR_DEFAULTS, type Simulated, simulate } from '../../services/simulator/simulate.ts';
 import { seedCompanies } from '../../services/tenant-manager/seed-companies.ts';
@@ -32,12 +33,19 @@ export async function simulateTenants(request: SimulateRequest, world: World, si
     since,
     isFirstStart: true,
   };
+  const sent: Simulated = { companies: 0, jobs: 0, broken: 0 };
+  // Out of reach, a put would be tried for ever: a stop ends it.
+  const takeBack = onAbort(signal, () => void writer.close());
   try {
-    return await simulate(options, writer, { now: world.clock.now, sleep: world.sleep }, signal);
+    await simulate(options, writer, { now: world.clock.now, sleep: world.sleep }, signal, sent);
+  } catch (error) {
+    if (!signal.aborted) throw error;
   } finally {
+    takeBack();
     await writer.close();
     api.close();
   }
+  return sent;
 }
 
 export interface SendRequest extends StreamsAt {

@@ -1,69 +1,106 @@
-import type { FastifyPluginAsync } from 'fastify';
-import { isSameSecret } from '../server.ts';
-import { type ChurnFeatures, scoreByRules } from './rules.ts';
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
+import { Counter } from 'prom-client';
+import { isSameSecret } from '../same-secret.ts';
+import { assessChurn, type InvokeModel, type ProxyEvent } from './assess-churn.ts';
+import { churnModel } from './churn-model.ts';
+import { invocation } from './invocations.ts';
+import { ModelHealth, type Outcome } from './model-health.ts';
+import { GENEROUS, UsageLimit, type UsagePlan } from './usage-limit.ts';
 
 export interface ChurnScoringOptions {
   /** The key asked for as `x-api-key`; empty for none. */
   readonly apiKey: string;
+  readonly usage?: UsagePlan;
+  /** The endpoint asked; unless given, the committed model in this process, without a call. */
+  readonly invoke?: InvokeModel;
+  /** Of the model behind the endpoint, if it is served by this process, too. */
+  readonly health?: ModelHealth;
+  /** Milliseconds that only go forward. */
+  readonly now?: () => number;
+  readonly warn?: (message: string) => void;
 }
 
-/** A company record is some 200 bytes. */
-const MOST_BODY_BYTES = 16 * 1024;
+/** In API Gateway's place; the handler has a tighter limit of its own. */
+const MOST_BODY_BYTES = 64 * 1024;
+const MOST_OUTCOMES = 1000;
 
-/** The scoring API's HTTP contract (DESIGN section 5); its answers are those of a rule, until there is a model. */
-export const churnScoring: FastifyPluginAsync<ChurnScoringOptions> = async (server, { apiKey }) => {
+const OUTCOMES = {
+  type: 'object',
+  required: ['outcomes'],
+  properties: {
+    outcomes: {
+      type: 'array',
+      minItems: 1,
+      maxItems: MOST_OUTCOMES,
+      items: {
+        type: 'object',
+        required: ['probability', 'left'],
+        properties: { probability: { type: 'number', minimum: 0, maximum: 1 }, left: { type: 'boolean' } },
+      },
+    },
+  },
+} as const;
+
+/**
+ * The scoring API on this machine, in the place of API Gateway: it hands each request to the handler that is deployed on
+ * AWS, as the event that API Gateway makes of it. Beside it, what only a server that stays can give: metrics of the model,
+ * and a place to tell how it ended with companies that were scored.
+ */
+export const churnScoring: FastifyPluginAsync<ChurnScoringOptions> = async (server, options) => {
+  const { apiKey, usage = GENEROUS, now = () => performance.now(), warn = () => undefined } = options;
+  const health = options.health ?? new ModelHealth(churnModel);
+  const invoke = options.invoke ?? inProcess(health);
+  const handler = assessChurn({ apiKey, usage: new UsageLimit(usage, now), model: churnModel, invoke, warn });
+  const answers = new Counter({
+    name: 'churn_scoring_answers_total',
+    help: 'Answers of POST /prod/assessChurn, by status.',
+    labelNames: ['status'],
+    registers: [health.registry],
+  });
+
   server.get('/health', async () => ({ status: 'ok' }));
+  server.get('/metrics', async (_request, reply) =>
+    reply.type(health.registry.contentType).send(await health.metrics()),
+  );
 
-  server.post(
-    '/prod/assessChurn',
+  await server.register(async (api) => {
+    // The handler reads the body itself, as it does on AWS.
+    api.removeAllContentTypeParsers();
+    api.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+    api.post('/prod/assessChurn', { bodyLimit: MOST_BODY_BYTES }, async (request, reply) => {
+      const { statusCode, headers, body } = await handler(eventOf(request));
+      answers.labels(String(statusCode)).inc();
+      return reply.status(statusCode).headers(headers).send(body);
+    });
+  });
+
+  server.post<{ Body: { outcomes: readonly Outcome[] } }>(
+    '/prod/outcomes',
     {
+      schema: { body: OUTCOMES },
       bodyLimit: MOST_BODY_BYTES,
-      // Before the body is read. Status and text are those of API Gateway, behind which the deployed one stands.
       onRequest: async (request, reply) => {
-        const came = request.headers['x-api-key'];
-        if (apiKey === '' || isSameSecret(typeof came === 'string' ? came : undefined, apiKey)) return;
+        if (apiKey === '' || isSameSecret(eventOf(request).headers['x-api-key'], apiKey)) return;
         return reply.status(403).send({ message: 'Forbidden' });
       },
     },
-    async (request, reply) => {
-      const features = readFeatures(request.body);
-      return typeof features === 'string' ? reply.status(400).send({ message: features }) : scoreByRules(features);
+    async ({ body }, reply) => {
+      for (const outcome of body.outcomes) health.outcome(outcome);
+      return reply.status(202).send({ taken: body.outcomes.length });
     },
   );
 };
 
-/** The features, or what is wrong with them. An industry nobody has heard of is one all the same. */
-function readFeatures(body: unknown): ChurnFeatures | string {
-  if (typeof body !== 'object' || body === null || Array.isArray(body))
-    return 'expected a company record as a JSON object';
-  const record = body as Readonly<Record<string, unknown>>;
-  const { industry, job30, job90, revenu, monthlyFee, totalFee } = record;
-  // Both names are in use.
-  const employees = record.employees ?? record.employee;
-  if (typeof industry !== 'string') return wrong('industry', 'a text', industry);
-  if (!isNumber(revenu)) return wrong('revenu', 'a number', revenu);
-  if (!isNumber(employees)) return wrong('employees', 'a number', employees);
-  if (!isCount(job30)) return wrong('job30', 'an integer of at least 0', job30);
-  if (!isCount(job90)) return wrong('job90', 'an integer of at least 0', job90);
-  if (!isNumber(monthlyFee)) return wrong('monthlyFee', 'a number', monthlyFee);
-  if (!isNumber(totalFee)) return wrong('totalFee', 'a number', totalFee);
-  return { industry, revenu, employees, job30, job90, monthlyFee, totalFee };
+/** API Gateway's event of a request; of a header sent twice it gives the last. */
+function eventOf({ headers, body }: FastifyRequest): ProxyEvent {
+  const single = Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.at(-1) : value]);
+  return {
+    headers: Object.fromEntries(single),
+    body: typeof body === 'string' ? body : null,
+    isBase64Encoded: false,
+  };
 }
 
-function isNumber(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value);
-}
-
-function isCount(value: unknown): value is number {
-  return isNumber(value) && Number.isSafeInteger(value) && value >= 0;
-}
-
-function wrong(name: string, expected: string, value: unknown): string {
-  return `${name}: expected ${expected}, got ${shown(value)}`;
-}
-
-function shown(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
-  return String(JSON.stringify(value)).slice(0, 60);
+function inProcess(health: ModelHealth): InvokeModel {
+  return async (csv) => ({ kind: 'answer', body: invocation(churnModel, health, 'text/csv', csv).body });
 }

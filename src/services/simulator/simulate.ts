@@ -63,17 +63,17 @@ const MOST_UNDER_WAY = 500;
 
 /**
  * Tenants at work, until the signal is aborted: company records and past days first, in order of time, then job events at
- * the rate asked for, or as fast as the writer takes them.
+ * the rate asked for, or as fast as the writer takes them. `sent` is counted up as they are accepted.
  */
 export async function simulate(
   options: SimulatorOptions,
   writer: EventWriter,
   time: SimulatorTime,
   signal: AbortSignal,
+  sent: Simulated = { companies: 0, jobs: 0, broken: 0 },
 ): Promise<Simulated> {
   const { companies, companiesStream, seed, isFirstStart } = options;
   const tenants = companies.map(({ companyID }, index) => tenantLife(companyID, (seed * 1_000_003 + index) >>> 0));
-  const sent: Simulated = { companies: 0, jobs: 0, broken: 0 };
   if (isFirstStart) {
     const encoder = new TextEncoder();
     await inBatches(companies, signal, async (company) => {

@@ -1,0 +1,106 @@
+import { Command, Option } from 'commander';
+import { TenantAnalyticsError } from '../base/errors.ts';
+import { stopOnSignal } from './signals.ts';
+
+interface ChurnScoringOptions {
+  readonly port: string;
+  readonly modelPort: string;
+  /** False with `--no-key`. */
+  readonly key: boolean;
+  readonly usage: string;
+  readonly burst: string;
+}
+
+interface ServeOptions {
+  readonly port: string;
+  readonly host: string;
+  readonly modelFile?: string;
+}
+
+const KEY = 'CHURN_SCORING_API_KEY';
+
+export function churnScoringCommand(): Command {
+  return new Command('churn-scoring')
+    .enablePositionalOptions()
+    .description('the churn scoring service alone: the route, the handler as deployed, the model server')
+    .option('--port <port>', 'of POST /prod/assessChurn', '8082')
+    .option('--model-port <port>', 'of the model server; 0: a free one', '0')
+    .option('--no-key', 'take calls without a key')
+    .option('--usage <calls>', 'a second that are answered on average', '5000')
+    .option('--burst <calls>', 'that are answered at once', '5000')
+    .addHelpText(
+      'after',
+      `
+Callers send the key of the environment variable ${KEY} as x-api-key. Listens on 127.0.0.1 only. Metrics of the model
+are at /metrics. Ctrl-C stops it.`,
+    )
+    .action(runService)
+    .addCommand(serveCommand());
+}
+
+function serveCommand(): Command {
+  return new Command('serve')
+    .description("the model server alone, as in SageMaker's container: GET /ping, POST /invocations")
+    .addOption(new Option('--port <port>', 'where to listen').env('SAGEMAKER_BIND_TO_PORT').default('8080'))
+    .addOption(new Option('--host <host>', 'in a container, 0.0.0.0').env('CHURN_MODEL_HOST').default('127.0.0.1'))
+    .addOption(
+      new Option('--model-file <file>', 'a model of model/train.py; the built-in one unless given').env(
+        'CHURN_MODEL_FILE',
+      ),
+    )
+    .action(runServe);
+}
+
+async function runService({ port, modelPort, key, usage, burst }: ChurnScoringOptions): Promise<void> {
+  const apiKey = key ? (process.env[KEY] ?? '') : '';
+  if (key && apiKey === '') {
+    throw new TenantAnalyticsError(
+      'PARAMETER_MISSING',
+      `${KEY}: expected the key that callers send as x-api-key, got nothing. Set it, or take calls without one with --no-key.`,
+    );
+  }
+  const options = {
+    port: number(port, '--port', 0, 65_535),
+    modelPort: number(modelPort, '--model-port', 0, 65_535),
+    apiKey,
+    usage: { perSecond: number(usage, '--usage', 1, 1e6), burst: number(burst, '--burst', 1, 1e6) },
+    warn: (message: string) => void process.stderr.write(`${message}\n`),
+  };
+  const { runChurnScoring } = await import('../hosts/node/churn-scoring.ts');
+  await untilStopped((signal) =>
+    runChurnScoring(
+      options,
+      ({ url, modelUrl }) =>
+        say(`Churn scoring: POST ${url}/prod/assessChurn, metrics at ${url}/metrics, model server at ${modelUrl}.`),
+      signal,
+    ),
+  );
+}
+
+async function runServe({ port, host, modelFile }: ServeOptions): Promise<void> {
+  const options = { port: number(port, '--port', 0, 65_535), host, ...(modelFile === undefined ? {} : { modelFile }) };
+  const { runModelServer } = await import('../hosts/node/churn-scoring.ts');
+  await untilStopped((signal) =>
+    runModelServer(options, ({ url }) => say(`Churn model: GET ${url}/ping, POST ${url}/invocations.`), signal),
+  );
+}
+
+async function untilStopped(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const stopping = new AbortController();
+  const takeBack = stopOnSignal(() => stopping.abort());
+  try {
+    await run(stopping.signal);
+  } finally {
+    takeBack();
+  }
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function number(text: string, flag: string, least: number, most: number): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= least && value <= most) return value;
+  throw new TenantAnalyticsError('USAGE', `${flag}: expected a number from ${least} to ${most}, got ${text}.`);
+}

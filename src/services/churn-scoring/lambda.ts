@@ -1,0 +1,51 @@
+import { TenantAnalyticsError } from '../../base/errors.ts';
+import { type AssessChurn, assessChurn } from './assess-churn.ts';
+import { churnModel } from './churn-model.ts';
+import { sageMakerEndpoint } from './sagemaker-endpoint.ts';
+import { GENEROUS, UsageLimit } from './usage-limit.ts';
+
+/**
+ * `POST /prod/assessChurn` as it is deployed. Its environment:
+ *
+ * - `CHURN_SCORING_API_KEY`: the key asked for. Set and empty: API Gateway in front asks for one; not set is refused.
+ * - `MODEL_ENDPOINT_NAME`: the SageMaker endpoint.
+ * - `MODEL_ENDPOINT_URL`: where SageMaker's runtime API is; the region's unless set.
+ * - `USAGE_PER_SECOND`, `USAGE_BURST`: the limit of one instance, beside API Gateway's usage plan.
+ */
+export const handler: AssessChurn = fromEnvironment(process.env);
+
+function fromEnvironment(environment: NodeJS.ProcessEnv): AssessChurn {
+  const apiKey = environment.CHURN_SCORING_API_KEY;
+  if (apiKey === undefined) {
+    throw new TenantAnalyticsError(
+      'PARAMETER_MISSING',
+      'CHURN_SCORING_API_KEY: expected the key that callers send as x-api-key, or empty if API Gateway asks for it, got nothing.',
+    );
+  }
+  const endpointName = environment.MODEL_ENDPOINT_NAME ?? '';
+  if (endpointName === '') {
+    throw new TenantAnalyticsError(
+      'PARAMETER_MISSING',
+      'MODEL_ENDPOINT_NAME: expected the name of the SageMaker endpoint, got nothing.',
+    );
+  }
+  const { invoke } = sageMakerEndpoint({
+    region: environment.AWS_REGION ?? 'us-west-2',
+    url: environment.MODEL_ENDPOINT_URL ?? '',
+    endpointName,
+  });
+  const plan = {
+    perSecond: positive(environment, 'USAGE_PER_SECOND', GENEROUS.perSecond),
+    burst: positive(environment, 'USAGE_BURST', GENEROUS.burst),
+  };
+  const usage = new UsageLimit(plan, () => performance.now());
+  return assessChurn({ apiKey, usage, model: churnModel, invoke, warn: (message) => console.warn(message) });
+}
+
+function positive(environment: NodeJS.ProcessEnv, name: string, byDefault: number): number {
+  const text = environment[name] ?? '';
+  if (text === '') return byDefault;
+  const value = Number(text);
+  if (value >= 1 && Number.isFinite(value)) return value;
+  throw new TenantAnalyticsError('PARAMETER_INVALID', `${name}: expected a number of at least 1, got ${text}.`);
+}

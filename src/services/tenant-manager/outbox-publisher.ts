@@ -1,0 +1,146 @@
+import { onAbort } from '../../base/abort.ts';
+import type { EpochMs } from '../../base/time.ts';
+import { databaseMessage } from './database.ts';
+import type { Unsent } from './tenant-repository.ts';
+
+/** Resolves once the companies stream accepted the record; rejects when it did not, or may not have. */
+export type Publish = (partitionKey: string, data: Uint8Array) => Promise<void>;
+
+export interface PublisherWorld {
+  now(): EpochMs;
+  /** Ends early, without an error, when the signal is aborted. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+  /** In [0, 1). */
+  random(): number;
+  /** Something that goes on well, but that a person should know. */
+  warn(message: string): void;
+}
+
+export interface OutboxStore {
+  isPublisher(): Promise<boolean>;
+  /** The oldest, in order. */
+  unsent(limit: number): Promise<readonly Unsent[]>;
+  sent(ids: readonly number[]): Promise<void>;
+}
+
+/** Changes of other processes on the same database are seen after so long at most; our own at once. */
+const POLL_MS = 1000;
+const AT_ONCE = 500;
+const BACKOFF_FIRST_MS = 100;
+const BACKOFF_LONGEST_MS = 5000;
+/** How long records under way are waited for at the stop. */
+const STOP_MS = 5000;
+
+/**
+ * Sends the outbox to the companies stream: each record at least once, those of one tenant one after the other, in order.
+ * A record leaves the outbox only after it was accepted; so one that was accepted just before a crash is sent again, which
+ * readers ignore: it is not newer than what they have.
+ */
+export class OutboxPublisher {
+  readonly #store: OutboxStore;
+  readonly #publish: Publish;
+  readonly #world: PublisherWorld;
+  #isPoked = false;
+  #wake: () => void = () => undefined;
+
+  constructor(store: OutboxStore, publish: Publish, world: PublisherWorld) {
+    this.#store = store;
+    this.#publish = publish;
+    this.#world = world;
+  }
+
+  /** There is something in the outbox. */
+  poke(): void {
+    this.#isPoked = true;
+    this.#wake();
+  }
+
+  /** Until the signal is aborted, and what was under way was accepted; that is waited for a few seconds at most. */
+  async run(signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const sending = this.#sendAll(signal).finally(() => over.abort());
+    await Promise.race([sending, this.#stopLimit(signal, over.signal)]);
+    // What hangs beyond the limit may fail later, when nobody waits for it.
+    sending.catch(() => undefined);
+  }
+
+  async #sendAll(signal: AbortSignal): Promise<void> {
+    let failures = 0;
+    let failingSince: EpochMs | undefined;
+    while (!signal.aborted) {
+      this.#isPoked = false;
+      try {
+        const found = await this.#round(signal);
+        if (failingSince !== undefined) {
+          this.#world.warn(
+            `Changes of tenants are published again, after ${seconds(this.#world.now() - failingSince)}.`,
+          );
+        }
+        failures = 0;
+        failingSince = undefined;
+        if (found === 'nothing') await this.#rest(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (failingSince === undefined) {
+          failingSince = this.#world.now();
+          const why = databaseMessage(error);
+          this.#world.warn(
+            `Changes of tenants cannot be published: ${why}. They wait in the outbox, and are tried again.`,
+          );
+        }
+        const most = Math.min(BACKOFF_LONGEST_MS, BACKOFF_FIRST_MS * 2 ** failures++);
+        await this.#world.sleep(this.#world.random() * most, signal);
+      }
+    }
+  }
+
+  async #round(signal: AbortSignal): Promise<'nothing' | 'some'> {
+    if (!(await this.#store.isPublisher())) return 'nothing';
+    const unsent = await this.#store.unsent(AT_ONCE);
+    if (unsent.length === 0) return 'nothing';
+    const accepted: number[] = [];
+    const results = await Promise.allSettled(
+      byTenant(unsent).map(async (records) => {
+        for (const { id, companyID, record } of records) {
+          if (signal.aborted) return;
+          await this.#publish(companyID, encoder.encode(record));
+          accepted.push(id);
+        }
+      }),
+    );
+    if (accepted.length > 0) await this.#store.sent(accepted);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    return 'some';
+  }
+
+  /** Waits for a change, or until it is time to look for those of others. */
+  async #rest(signal: AbortSignal): Promise<void> {
+    if (this.#isPoked) return;
+    const early = new AbortController();
+    this.#wake = () => early.abort();
+    const takeBack = onAbort(signal, this.#wake);
+    await this.#world.sleep(POLL_MS, early.signal);
+    takeBack();
+  }
+
+  async #stopLimit(signal: AbortSignal, over: AbortSignal): Promise<void> {
+    if (!signal.aborted) await new Promise<void>((resolve) => onAbort(signal, resolve));
+    await this.#world.sleep(STOP_MS, over);
+  }
+}
+
+const encoder = new TextEncoder();
+
+function byTenant(unsent: readonly Unsent[]): readonly (readonly Unsent[])[] {
+  const all = new Map<string, Unsent[]>();
+  for (const each of unsent) {
+    const those = all.get(each.companyID);
+    if (those === undefined) all.set(each.companyID, [each]);
+    else those.push(each);
+  }
+  return [...all.values()];
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1000)} s`;
+}
