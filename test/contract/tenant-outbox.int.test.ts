@@ -105,8 +105,13 @@ describe.each([
 
   test('what one process committed and did not publish, the next one does', async () => {
     const stream: string[] = [];
-    const first = publishing(await backend.open(), [], () => 'before');
+    let tried = 0;
+    const first = publishing(await backend.open(), [], () => {
+      tried++;
+      return 'before';
+    });
     await done(first.tenants.create('a', FIELDS));
+    while (tried === 0) await turn(); // from now on it holds the right to publish
     await done(first.tenants.replace('a', { ...FIELDS, monthlyFee: 2 }, any));
     await first.stop();
     const database = await backend.open();
@@ -163,17 +168,17 @@ describe('several processes on one server', () => {
     const { db } = await backend.open();
     await done(tenants.create('a', FIELDS));
     for (let index = 0; index < 5; index++) {
-      await done(tenants.replace('a', { ...FIELDS, monthlyFee: index }, any));
+      await changed(tenants, index);
       await db.execute(
         sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()`,
       );
-      // As a client does that gets a 500.
-      while (!(await tenants.check().then(any, () => false))) await turn();
     }
-    while (stream.length < 6) await turn();
+    while (new Set(stream).size < 6) await turn(); // one may be sent twice
     await stop();
-    const { newest, wentBack } = read(stream);
-    expect([new Set(stream).size, wentBack]).toEqual([6, 0]);
+    // What was sent and could not be marked as sent is sent again, and readers pass it over: only the newest counts.
+    const { newest } = read(stream);
+    expect(new Set(stream).size).toBe(6);
+    await changed(tenants, 4); // as it is: the pool may hold a dropped connection still
     expect(newest.get('a')).toEqual(await tenants.find('a'));
   });
 
@@ -188,3 +193,16 @@ describe('several processes on one server', () => {
     await db.execute(sql`SELECT 1`);
   });
 });
+
+/** As a client that gets a 500: it looks whether its change was made, and makes it if not. */
+async function changed(tenants: TenantRepository, monthlyFee: number): Promise<void> {
+  for (;;) {
+    try {
+      if ((await tenants.find('a'))?.monthlyFee === monthlyFee) return;
+      await done(tenants.replace('a', { ...FIELDS, monthlyFee }, any));
+      return;
+    } catch {
+      await turn(); // the pool held a connection that was dropped
+    }
+  }
+}

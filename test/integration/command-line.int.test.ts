@@ -193,16 +193,6 @@ describe('what this version does not do yet is refused:', () => {
 
   test.each<[string, () => string[], RegExp]>([
     ['dead letters in S3', () => withSetting('deadLetterPath=s3://bucket/letters'), /s3:\/\/bucket\/letters: /],
-    [
-      'a key from Secrets Manager',
-      () => replay({ settings: online }, '--set', 'predictChurnApiKey=arn:aws:secretsmanager:x'),
-      /predictChurnApiKey: /,
-    ],
-    [
-      'a token from Secrets Manager',
-      () => replay({ settings: online }, '--set', 'tenantManagerToken=arn:aws:secretsmanager:x'),
-      /tenantManagerToken: /,
-    ],
   ])('%s', async (_, words, message) => {
     const { code, stderr } = await run(...words());
     expect(code).toBe(2);
@@ -211,6 +201,16 @@ describe('what this version does not do yet is refused:', () => {
     expect(stderr).not.toContain('arn:aws');
     await expect(access(`${folder}/out`)).rejects.toThrow('ENOENT');
   });
+
+  test.each(['predictChurnApiKey', 'tenantManagerToken'])(
+    'a secret that cannot be read, named with its parameter: %s',
+    async (name) => {
+      const { code, stderr } = await run(...replay({ settings: online }, '--set', `${name}=arn:aws:secretsmanager:x`));
+      expect(code).toBe(1);
+      expect(oneLine(stderr)).toMatch(new RegExp(`${name}: .*\\[SECRET_UNREADABLE\\]$`));
+      await expect(access(`${folder}/out`)).rejects.toThrow('ENOENT');
+    },
+  );
 });
 
 test('rows and dead letters in one folder are refused', async () => {

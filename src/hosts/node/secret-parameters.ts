@@ -1,3 +1,4 @@
+import { TenantAnalyticsError } from '../../base/errors.ts';
 import { type Parameters, SECRET_PARAMETERS } from '../../pipeline/parameters.ts';
 
 /**
@@ -11,7 +12,14 @@ export async function withSecrets(parameters: Parameters): Promise<Parameters> {
     if (!SECRET_PARAMETERS.has(name) || !String(value).startsWith('arn:')) continue;
     // Only now: the SDK takes a while to load.
     const { resolveSecret } = await import('../../connectors/aws/secrets.ts');
-    secrets[name] = (await resolveSecret(String(value), consumer['aws.region'])).trim();
+    secrets[name] = await resolveSecret(String(value), consumer['aws.region']).then(
+      (secret) => secret.trim(),
+      (error: unknown) => {
+        throw error instanceof TenantAnalyticsError
+          ? new TenantAnalyticsError(error.code, `${name}: ${error.message}`, { cause: error })
+          : error;
+      },
+    );
   }
   return { ...parameters, application: { ...application, ...secrets } };
 }
