@@ -11,8 +11,10 @@ import {
 } from './shard-reader.ts';
 
 /** GetRecords: at most 5 calls a second and 2 MiB a second for each shard, shared by all who poll it. */
-const READ_INTERVAL_MS = 200;
 const READS_PER_SECOND = 5;
+/** Timers fire a little early, and clocks count whole milliseconds: what is exactly at the limit is often beyond it. */
+const MARGIN_MS = 5;
+const READ_INTERVAL_MS = 1000 / READS_PER_SECOND + MARGIN_MS;
 const BYTES_PER_MS = (2 * 1024 * 1024) / 1000;
 const MOST_RECORDS = 10_000;
 /** A shard that gave nothing for so long is asked less often. */
@@ -122,7 +124,7 @@ export class PollingReader implements ShardReader {
     this.#over.push(now);
     const fifthLast = this.#over.at(-READS_PER_SECOND);
     if (fifthLast === undefined) return;
-    this.#nextRead = Math.max(this.#nextRead, fifthLast + 1000);
+    this.#nextRead = Math.max(this.#nextRead, fifthLast + 1000 + MARGIN_MS);
     this.#over = this.#over.slice(1 - READS_PER_SECOND);
   }
 
