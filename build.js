@@ -1,5 +1,7 @@
 import { renameSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { build as buildPage } from 'vite';
 
 /** Made aside, so that a program that runs meanwhile finds the old one or the new one. */
 const NEXT = 'dist-next';
@@ -17,7 +19,7 @@ await build({
   splitting: true,
   chunkNames: 'chunks/[name]-[hash]',
   platform: 'node',
-  external: ['fs-native-extensions', '@electric-sql/pglite', '@fastify/swagger-ui'],
+  external: ['fs-native-extensions', '@duckdb/node-api', '@electric-sql/pglite', '@fastify/swagger-ui'],
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
 });
 
@@ -37,6 +39,13 @@ await build({
   outfile: `${NEXT}/graph.js`,
   platform: 'neutral',
   mainFields: ['module', 'main'],
+});
+
+// The dashboard's page.
+await buildPage({
+  configFile: fileURLToPath(new URL('web/vite.config.ts', import.meta.url)),
+  logLevel: 'warn',
+  build: { outDir: fileURLToPath(new URL(`${NEXT}/web`, import.meta.url)), emptyOutDir: true },
 });
 
 rmSync('dist', { recursive: true, force: true });

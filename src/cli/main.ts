@@ -3,7 +3,9 @@ import { Command, CommanderError } from 'commander';
 import { messageOf, TenantAnalyticsError } from '../base/errors.ts';
 import { canonicalCommand } from './canonical.ts';
 import { churnScoringCommand } from './churn-scoring.ts';
+import { dashboardCommand } from './dashboard.ts';
 import { deadLettersCommand } from './dead-letters.ts';
+import { insightsCommand } from './insights.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
 import { sendCommand, simulateCommand } from './simulate.ts';
@@ -23,6 +25,8 @@ export async function main(words: readonly string[]): Promise<number> {
     .addCommand(replayCommand())
     .addCommand(canonicalCommand())
     .addCommand(deadLettersCommand())
+    .addCommand(dashboardCommand())
+    .addCommand(insightsCommand())
     .addCommand(tenantManagerCommand())
     .addCommand(churnScoringCommand())
     .addCommand(simulateCommand())

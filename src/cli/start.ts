@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { TenantAnalyticsError } from '../base/errors.ts';
+import type { LocalSystemObserver } from '../hosts/node/local-system.ts';
 import { nodeWorld } from '../hosts/node/node-world.ts';
 import { type ArrivedRow, LiveTable } from './live-table.ts';
 import { type ParameterOptions, portOf, readTexts, withParameters } from './options.ts';
@@ -13,12 +14,13 @@ interface StartOptions extends ParameterOptions {
   readonly tenantManagerPort: string;
   readonly churnScoringPort: string;
   readonly metricsPort: string;
+  readonly dashboardPort: string;
   readonly databaseUrl: string;
 }
 
 export function startCommand(): Command {
   const command = new Command('start').description(
-    'the whole system on this machine: local Kinesis, the two services, the application, a simulator of tenants',
+    'the whole system on this machine: local Kinesis, the two services, the application, a simulator of tenants, the dashboard',
   );
   return withParameters(command)
     .option('--folder <dir>', 'where streams, state and rows are kept', 'data/local')
@@ -26,6 +28,7 @@ export function startCommand(): Command {
     .option('--kinesis-port <port>', 'of the local Kinesis', '4567')
     .option('--tenant-manager-port <port>', 'of TenantManager', '8081')
     .option('--churn-scoring-port <port>', 'of churn scoring', '8082')
+    .option('--dashboard-port <port>', 'of the dashboard', '8080')
     .option('--metrics-port <port>', "of the application's metrics, for Prometheus", '9464')
     .option('--database-url <url>', 'a PostgreSQL server for TenantManager; empty: a database in the folder', '')
     .addHelpText(
@@ -44,6 +47,7 @@ async function runStart(options: StartOptions): Promise<void> {
     kinesisPort: portOf(options.kinesisPort, '--kinesis-port'),
     tenantManagerPort: portOf(options.tenantManagerPort, '--tenant-manager-port'),
     churnScoringPort: portOf(options.churnScoringPort, '--churn-scoring-port'),
+    dashboardPort: portOf(options.dashboardPort, '--dashboard-port'),
     metricsPort: portOf(options.metricsPort, '--metrics-port'),
     databaseUrl: options.databaseUrl,
     texts: await readTexts(options),
@@ -85,11 +89,9 @@ async function runStart(options: StartOptions): Promise<void> {
   }
 }
 
-function whatToTry(
-  urls: { kinesis: string; tenantManager: string; churnScoring: string; apiKey: string; metrics: string; rows: string },
-  folder: string,
-): string {
+function whatToTry(urls: Parameters<LocalSystemObserver['ready']>[0], folder: string): string {
   return `
+  dashboard       ${urls.dashboard}
   Kinesis         ${urls.kinesis}   streams bigdatajobs, companies, enrichedcompanies
   TenantManager   ${urls.tenantManager}/api/v1/tenants   what it can do: ${urls.tenantManager}/docs
   churn scoring   ${urls.churnScoring}/prod/assessChurn   x-api-key: ${urls.apiKey}
@@ -99,6 +101,7 @@ function whatToTry(
 Try, in another terminal:
   npx tenant-analytics send '{"companyID": "comp_4", "userID": "user_1", "nbJobs": 1}'${urls.kinesis.endsWith(':4567') ? '' : ` --endpoint ${urls.kinesis}`}
   curl ${urls.tenantManager}/api/v1/tenants/comp_4
+  npx tenant-analytics insights least-active --limit 10
   npx tenant-analytics dead-letters list ${folder}/rows
 `;
 }

@@ -11,7 +11,13 @@ import { temporaryFolder } from './folders.ts';
 import { expectExact, jobsOf, kill, lettersBelow, type Outcome, type Row, rowsBelow, stopWell, until } from './live.ts';
 import { oneLine, type Running, run, start } from './program.ts';
 
-const PORTS = ['--kinesis-port', '--tenant-manager-port', '--churn-scoring-port'] as const;
+const PORTS = [
+  '--kinesis-port',
+  '--tenant-manager-port',
+  '--churn-scoring-port',
+  '--metrics-port',
+  '--dashboard-port',
+] as const;
 const freePorts = PORTS.flatMap((flag) => [flag, '0']);
 const settings = ['--set', 'checkpoint.interval=100ms', '--set', 'sink.roll.age=300ms'];
 

@@ -12,6 +12,7 @@ import { startChurnScoring } from '../../services/churn-scoring/start.ts';
 import { startLocalKinesis } from '../../services/local-kinesis/local-kinesis.ts';
 import { SIMULATOR_DEFAULTS, simulate } from '../../services/simulator/simulate.ts';
 import { seedCompanies, type Tenant } from '../../services/tenant-manager/seed-companies.ts';
+import { openDashboard } from './dashboard.ts';
 import { eventWriter } from './event-writer.ts';
 import { serveMetrics } from './metrics-server.ts';
 import { openKinesis } from './open-kinesis.ts';
@@ -27,6 +28,7 @@ export interface LocalSystemRequest {
   readonly churnScoringPort: number;
   /** Of the application's metrics. */
   readonly metricsPort: number;
+  readonly dashboardPort: number;
   /** Of a PostgreSQL server for TenantManager; empty: a database of its own in the folder. */
   readonly databaseUrl: string;
   /** Job events a second that the simulator sends; 0 for none. */
@@ -43,6 +45,7 @@ export interface LocalUrls {
   readonly apiKey: string;
   /** Of the application, for Prometheus. */
   readonly metrics: string;
+  readonly dashboard: string;
   /** Of the rows. */
   readonly rows: string;
 }
@@ -98,7 +101,21 @@ export async function runLocalSystem(
     const services = await startServices(request, tenants, folder, api, world, closing);
     const metrics = await serveMetrics(() => running.engine, world.clock, request.metricsPort);
     closing.push(() => metrics.stop());
-    const urls = { kinesis: kinesis.endpoint, ...services, metrics: metrics.url, rows: `${folder}/rows` };
+    const rows = `${folder}/rows`;
+    const dashboard = await openDashboard(
+      {
+        port: request.dashboardPort,
+        flag: '--dashboard-port',
+        rowsFolder: rows,
+        stream: STREAMS.enriched,
+        metricsUrl: metrics.url,
+      },
+      api,
+      world,
+    );
+    closing.push(() => dashboard.stop());
+    const ends = { kinesis: kinesis.endpoint, metrics: metrics.url, dashboard: dashboard.url, rows };
+    const urls = { ...ends, ...services };
     observer.ready(urls);
     const beside = [
       startSimulator(request.perSecond, tenants, life, api, world, over.signal),
@@ -111,7 +128,7 @@ export async function runLocalSystem(
         observer.started(engine, ...more);
       },
     };
-    return await runUntil(texts, world, watched, signal, [...beside, kinesis.failed], over);
+    return await runUntil(texts, world, watched, signal, [...beside, kinesis.failed, dashboard.failed], over);
   } finally {
     over.abort();
     for (const close of closing.reverse()) await close();

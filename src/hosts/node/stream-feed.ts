@@ -1,13 +1,20 @@
 import type { KinesisApi } from '../../connectors/kinesis/kinesis-api.ts';
 import { ReadBudget } from '../../connectors/kinesis/read-budget.ts';
-import { ShardDiscovery } from '../../connectors/kinesis/shard-discovery.ts';
+import { type InitialPosition, ShardDiscovery } from '../../connectors/kinesis/shard-discovery.ts';
 import type { LivePartition, World } from '../../runtime/ports.ts';
 
 const MAX_RECORD_BYTES = 1024 * 1024;
 
+export interface FollowOptions {
+  /** LATEST unless given. */
+  readonly initial?: InitialPosition;
+  /** Waited for before more is read: so that what was taken does not pile up. */
+  readonly room?: () => Promise<void>;
+}
+
 /**
- * Follows a stream from now on, as any consumer of it would, and keeps no position. Returns when the signal is aborted.
- * Records of one shard come in order; what is not decoded is up to `take`.
+ * Follows a stream from now on, or from where it is told, as any consumer of it would, and keeps no position. Returns when
+ * the signal is aborted. Records of one shard come in order; what is not decoded is up to `take`.
  */
 export async function followStream(
   api: KinesisApi,
@@ -15,6 +22,7 @@ export async function followStream(
   world: World,
   take: (data: Uint8Array) => void,
   signal: AbortSignal,
+  { initial = { type: 'LATEST' }, room }: FollowOptions = {},
 ): Promise<void> {
   const discovery = await ShardDiscovery.open({
     api,
@@ -22,7 +30,7 @@ export async function followStream(
     sourceID: 'feed',
     stream,
     consumer: 'POLLING',
-    initial: { type: 'LATEST' },
+    initial,
     maxRecordBytes: MAX_RECORD_BYTES,
     budget: new ReadBudget(),
     newRunID: 'feed',
@@ -34,7 +42,10 @@ export async function followStream(
       take(bytes.subarray(from, to));
       return true;
     };
-    while (partition.deliver(visit, () => true) !== 'ended') await partition.fill();
+    while (partition.deliver(visit, () => true) !== 'ended') {
+      await room?.();
+      await partition.fill();
+    }
     ended.add(partition.id);
     begin();
   };

@@ -1,0 +1,54 @@
+import { Command } from 'commander';
+import { nodeWorld } from '../hosts/node/node-world.ts';
+import { portOf } from './options.ts';
+import { stopOnSignal } from './signals.ts';
+
+interface DashboardOptions {
+  readonly port: string;
+  readonly rows: string;
+  readonly stream: string;
+  readonly endpoint: string;
+  readonly region: string;
+  readonly metricsUrl: string;
+}
+
+export function dashboardCommand(): Command {
+  return new Command('dashboard')
+    .description('the dashboard alone: customers, jobs and risk from the rows and the stream of enriched companies')
+    .option('--port <port>', 'on 127.0.0.1; 0: a free one', '8080')
+    .option('--rows <dir>', 'JSON rows written before, read at the start', '')
+    .option('--stream <name>', 'of enriched companies', 'enrichedcompanies')
+    .option('--endpoint <url>', "of a local Kinesis; empty: the region's", '')
+    .option('--region <region>', 'region of the stream', 'us-west-2')
+    .option('--metrics-url <url>', 'where the application tells its metrics (http://…/metrics)', '')
+    .addHelpText(
+      'after',
+      `
+It answers on 127.0.0.1 only, and keeps nothing: each start reads the rows in --rows, then the stream from its oldest record.
+Its numbers are at /api/insights, /docs tells how to ask for them; tenant-analytics insights shows them in a terminal.
+Ctrl-C stops it.`,
+    )
+    .action(runCommand);
+}
+
+async function runCommand({ port, rows, stream, endpoint, region, metricsUrl }: DashboardOptions): Promise<void> {
+  const request = { port: portOf(port, '--port'), rowsFolder: rows, stream, endpoint, region, metricsUrl };
+  const say = (message: string) => void process.stderr.write(`${message}\n`);
+  const stopping = new AbortController();
+  const takeBack = stopOnSignal(() => stopping.abort());
+  try {
+    // Only now: all that it needs takes a while to load.
+    const { runDashboard } = await import('../hosts/node/dashboard.ts');
+    await runDashboard(
+      request,
+      nodeWorld(say),
+      ({ url, caughtUp }) => {
+        process.stdout.write(`Dashboard: ${url}\nInsights: ${url}/api/insights, ${url}/docs\n`);
+        void caughtUp.then(() => say('All rows written before are in the numbers.'));
+      },
+      stopping.signal,
+    );
+  } finally {
+    takeBack();
+  }
+}

@@ -1,0 +1,155 @@
+import { stat } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { onAbort } from '../../base/abort.ts';
+import { messageOf, systemCode, TenantAnalyticsError } from '../../base/errors.ts';
+import { rowFiles } from '../../connectors/file/row-files.ts';
+import { type KinesisApi, KinesisFailure } from '../../connectors/kinesis/kinesis-api.ts';
+import type { World } from '../../runtime/ports.ts';
+import type { RowFile } from '../../services/dashboard/catch-up.ts';
+import { builtPage, startDashboard } from '../../services/dashboard/start.ts';
+import { openKinesis } from './open-kinesis.ts';
+import { followStream } from './stream-feed.ts';
+
+export interface DashboardRequest {
+  /** On 127.0.0.1; 0 takes a free one. */
+  readonly port: number;
+  /** The flag of the command line that chooses the port: for who is refused. */
+  readonly flag: string;
+  /** JSON rows written before, a path or a file: URL; what is not there has no rows. Empty: none are read. */
+  readonly rowsFolder: string;
+  /** Of enriched companies. */
+  readonly stream: string;
+  /** Where the built page lies; where the build puts it, unless given. */
+  readonly webFolder?: string;
+  /** Where the application tells its metrics; none unless given. */
+  readonly metricsUrl?: string;
+}
+
+export interface RunningDashboard {
+  readonly url: string;
+  /** Once the rows written before are in the answers, and the stream is read. Never rejects. */
+  readonly caughtUp: Promise<void>;
+  /** Resolves with the error that ended its reading, if one does. */
+  readonly failed: Promise<unknown>;
+  stop(): Promise<void>;
+}
+
+/**
+ * The dashboard on this machine. It answers at once, and says that its numbers grow until it has caught up: with the rows
+ * in files, then with the stream from the oldest record that it keeps. Rows that are in both count once.
+ */
+export async function openDashboard(
+  { port, flag, rowsFolder, stream, webFolder = builtPage(), metricsUrl = '' }: DashboardRequest,
+  api: KinesisApi,
+  world: World,
+): Promise<RunningDashboard> {
+  const { clock, warn } = world;
+  const files = await filesOf(rowsFolder, warn);
+  const service = await startDashboard({ port, flag, webFolder, metricsUrl }, { now: clock.now, warn });
+  const { dashboard } = service;
+  const over = new AbortController();
+  const catching = dashboard.catchUp(files, over.signal);
+  const following = catching.then(async () => {
+    if (over.signal.aborted) return;
+    const options = { initial: { type: 'TRIM_HORIZON' }, room: () => dashboard.room() } as const;
+    await followStream(api, stream, world, (data) => dashboard.ingest(data), over.signal, options).catch((error) => {
+      throw explained(error, stream);
+    });
+  });
+  const failed = new Promise<unknown>((resolve) => {
+    following.catch(resolve);
+    void dashboard.failed.then(resolve);
+  });
+  return {
+    url: service.url,
+    caughtUp: catching.catch(() => undefined),
+    failed,
+    async stop() {
+      over.abort();
+      await following.catch(() => undefined);
+      await service.stop();
+    },
+  };
+}
+
+/** What keeps a stream from being read, for the person who can mend it. */
+function explained(error: unknown, stream: string): unknown {
+  if (!(error instanceof KinesisFailure)) return error;
+  const came = `${error.message} (${error.code})`;
+  const [code, message] =
+    error.kind === 'not-found'
+      ? ([
+          'STREAM_NOT_FOUND',
+          `there is no stream ${stream}: ${came}. Create it, or name another with --stream.`,
+        ] as const)
+      : error.kind === 'refused'
+        ? ([
+            'KINESIS_REFUSED',
+            `cannot use stream ${stream}: ${came}. Look at credentials, permissions and region.`,
+          ] as const)
+        : ([
+            'KINESIS_UNREACHABLE',
+            `cannot reach stream ${stream}: ${came}. Look at the network, and start again.`,
+          ] as const);
+  return new TenantAnalyticsError(code, `The dashboard: ${message}`, { cause: error });
+}
+
+async function filesOf(rowsFolder: string, warn: (message: string) => void): Promise<readonly RowFile[]> {
+  if (rowsFolder === '') return [];
+  if (rowsFolder.startsWith('s3://')) {
+    warn(
+      `The dashboard does not read the rows in ${rowsFolder}: it begins with the oldest record that the stream still has. Copy the rows to a folder, and name that, to see more.`,
+    );
+    return [];
+  }
+  const folder = rowsFolder.startsWith('file:') ? fileURLToPath(rowsFolder) : rowsFolder;
+  try {
+    await stat(folder);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return []; // nothing was written yet
+    throw new TenantAnalyticsError('INPUT_UNREADABLE', `Cannot read ${folder}: ${messageOf(error)}.`, { cause: error });
+  }
+  const paths = await rowFiles(folder, '.jsonl');
+  const files = await Promise.all(paths.map(sized));
+  return files.filter((file) => file !== undefined);
+}
+
+/** Undefined when it is gone: a part that was taken back after a crash. */
+async function sized(path: string): Promise<RowFile | undefined> {
+  return stat(path).then(
+    ({ size }) => ({ path, bytes: size }),
+    () => undefined,
+  );
+}
+
+export interface DashboardProcess extends Omit<DashboardRequest, 'flag'> {
+  readonly region: string;
+  /** Of a local Kinesis; '' is the region's. */
+  readonly endpoint: string;
+}
+
+/** The dashboard alone, until the signal is aborted. */
+export async function runDashboard(
+  { region, endpoint, ...request }: DashboardProcess,
+  world: World,
+  ready: (running: Pick<RunningDashboard, 'url' | 'caughtUp'>) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const api = openKinesis(region, endpoint);
+  try {
+    const running = await openDashboard({ ...request, flag: '--port' }, api, world);
+    try {
+      ready(running);
+      const aborted = new Promise<undefined>((resolve) => {
+        if (signal.aborted) resolve(undefined);
+        else onAbort(signal, () => resolve(undefined));
+      });
+      const failure = await Promise.race([running.failed, aborted]);
+      if (failure !== undefined) throw failure;
+    } finally {
+      await running.stop();
+    }
+  } finally {
+    api.close();
+  }
+}

@@ -1,0 +1,172 @@
+import type { EpochMs } from '../../base/time.ts';
+import { dayOf } from '../../base/time.ts';
+import { catchUp, type RowFile } from './catch-up.ts';
+import { Feed } from './feed.ts';
+import { answered, COMPANY, valuesOf } from './insight-sql.ts';
+import { answer, asOfView } from './insights.ts';
+import { FLIP } from './insights-risk.ts';
+import type { AsOf, CompanyNews, Flip, InsightAnswer, InsightName, InsightQuery, Status } from './insights-schema.ts';
+import { rowText } from './row-input.ts';
+import { type Applied, DashboardStore, type View } from './store.ts';
+
+export interface DashboardWorld {
+  readonly now: () => EpochMs;
+  readonly warn: (message: string) => void;
+}
+
+/** How long rows are collected before they are applied together. */
+const COLLECT_MS = 200;
+/** Rows applied at a time, and waiting ones at which who reads the stream should wait. */
+const BATCH_ROWS = 10_000;
+const STATUS_MS = 2000;
+
+/**
+ * The dashboard without its HTTP: rows go in by `ingest`, answers come out. It keeps nothing that the rows cannot make
+ * again.
+ */
+export class Dashboard {
+  readonly feed: Feed;
+  readonly #store: DashboardStore;
+  readonly #world: DashboardWorld;
+  readonly #status: NodeJS.Timeout;
+  #waiting: string[] = [];
+  #applying: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #state: AsOf['state'] = 'live';
+  #notShown = 0;
+  #isClosed = false;
+  #unusable = 0;
+  #fail: (error: unknown) => void = () => undefined;
+  /** Resolves with what went wrong when rows cannot be applied any more. */
+  readonly failed: Promise<unknown>;
+
+  private constructor(store: DashboardStore, world: DashboardWorld) {
+    this.#store = store;
+    this.#world = world;
+    this.feed = new Feed(world.now());
+    this.failed = new Promise((resolve) => {
+      this.#fail = resolve;
+    });
+    this.#status = setInterval(() => void this.#tellStatus(), STATUS_MS);
+    this.#status.unref();
+  }
+
+  static async open(world: DashboardWorld): Promise<Dashboard> {
+    return new Dashboard(await DashboardStore.open(world.now), world);
+  }
+
+  /** Reads rows that were written before. Until it is done, answers say that they grow. */
+  async catchUp(files: readonly RowFile[], signal: AbortSignal): Promise<void> {
+    this.#state = 'catching-up';
+    const { unusable } = await catchUp(this.#store, files, this.#world.warn, signal);
+    this.#state = 'live';
+    if (unusable > 0) this.#world.warn(`The dashboard left out ${unusable} lines of files of rows: they are no rows.`);
+  }
+
+  /** A record of `enrichedcompanies`; seen in answers in about COLLECT_MS. */
+  ingest(data: Uint8Array): void {
+    if (this.#isClosed) return; // a read that was under way
+    const text = rowText(data);
+    if (text === undefined) {
+      if (this.#unusable++ === 0)
+        this.#world.warn('The dashboard leaves out records of its stream that are no enriched companies.');
+      return;
+    }
+    this.#waiting.push(text);
+    this.#timer ??= setTimeout(() => void this.applied(), COLLECT_MS);
+  }
+
+  /** Once there is room for more rows: who reads the stream waits for it, so that nothing piles up here. */
+  async room(): Promise<void> {
+    while (this.#waiting.length >= BATCH_ROWS) await this.applied();
+  }
+
+  /** Once all rows that came so far are in the answers. */
+  applied(): Promise<void> {
+    this.#applying ??= this.#applyAll().finally(() => {
+      this.#applying = undefined;
+    });
+    return this.#applying;
+  }
+
+  /** Makes the store small again; done by itself after many rows. */
+  fold(): Promise<void> {
+    return this.#store.fold();
+  }
+
+  answer<N extends InsightName>(name: N, query: InsightQuery<N>): Promise<InsightAnswer<N> | undefined> {
+    return answer(name, query, { store: this.#store, now: this.#world.now(), state: this.#state });
+  }
+
+  status(): Promise<Status> {
+    return this.#store.view(async (view) => {
+      const [known] = await view.all('SELECT count(*) AS tenants FROM companies');
+      const asOf = await asOfView(view, this.#world.now(), this.#state);
+      return { ...asOf, tenants: Number(known?.tenants ?? 0), companiesNotShown: this.#notShown };
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#status);
+    clearTimeout(this.#timer);
+    this.#waiting = [];
+    await this.#applying;
+    this.feed.close();
+    await this.#store.close();
+  }
+
+  async #applyAll(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    try {
+      while (this.#waiting.length > 0) {
+        await this.#tell(await this.#store.applyTexts(this.#waiting.splice(0, BATCH_ROWS)));
+      }
+    } catch (error) {
+      this.#waiting = [];
+      this.#fail(error);
+    }
+  }
+
+  async #tell({ changed, newest, flips }: Applied): Promise<void> {
+    this.#notShown += changed - newest.length;
+    if (this.feed.readers === 0 || (newest.length === 0 && flips.length === 0)) return;
+    const today = dayOf(this.#world.now());
+    const news = await this.#store.view((view) => newsOf(view, newest, today));
+    const turned = await this.#store.view((view) => flipsOf(view, flips));
+    for (const data of news) this.feed.publish({ event: 'company', data });
+    for (const data of turned) this.feed.publish({ event: 'flip', data });
+  }
+
+  async #tellStatus(): Promise<void> {
+    if (this.feed.readers === 0) return;
+    try {
+      this.feed.publish({ event: 'status', data: await this.status() });
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+}
+
+async function newsOf(view: View, companyIDs: readonly string[], today: number): Promise<readonly CompanyNews[]> {
+  return answered(
+    await view.all(
+      `SELECT ${COMPANY(today)}, trigger, userID, nbJobs FROM companies
+      WHERE companyID IN (SELECT unnest(from_json($ids, '["VARCHAR"]'))) ORDER BY eventTime, companyID`,
+      valuesOf({ ids: JSON.stringify(companyIDs) }),
+    ),
+  );
+}
+
+async function flipsOf(view: View, flips: Applied['flips']): Promise<readonly Flip[]> {
+  return answered(
+    await view.all(
+      `SELECT ${FLIP} FROM flips JOIN companies USING (companyID)
+      WHERE (companyID, flips.version) IN
+        (SELECT (f.companyID, f.version) FROM (SELECT unnest(from_json($flips, '[{"companyID": "VARCHAR", "version": "BIGINT"}]')) AS f))
+      ORDER BY flips.eventTime, companyID`,
+      valuesOf({ flips: JSON.stringify(flips) }),
+    ),
+  );
+}

@@ -1,0 +1,86 @@
+import type { ServerResponse } from 'node:http';
+import { PassThrough } from 'node:stream';
+import { expect, test } from 'vitest';
+import { NOW } from '../../../test/support/dashboard-rows.ts';
+import { Feed } from './feed.ts';
+import type { Flip, Status } from './insights-schema.ts';
+
+const STATUS: Status = {
+  state: 'live',
+  appliedAt: null,
+  eventTime: null,
+  rows: 0,
+  now: '',
+  today: '',
+  tenants: 0,
+  companiesNotShown: 0,
+};
+
+/** A reader as far as the feed knows it: what is written waits in it until it is read. */
+function reader() {
+  const stream = new PassThrough({ highWaterMark: 1024 });
+  return { stream, response: stream as unknown as ServerResponse };
+}
+
+const flip = (version: number): Flip => ({
+  companyID: 'x'.repeat(1000),
+  industry: 'retail',
+  change: 'at-risk',
+  at: '',
+  churnProbability: null,
+  monthlyFee: 1,
+  version,
+});
+
+test('who reads too slowly is cut off, so that nothing piles up; who reads goes on', async () => {
+  const feed = new Feed(NOW);
+  const [slow, quick] = [reader(), reader()];
+  let taken = 0;
+  quick.stream.on('data', (chunk: Buffer) => {
+    taken += chunk.length;
+  });
+  for (const { response } of [slow, quick]) expect(feed.read(response, undefined, STATUS)).toBe(true);
+  for (let index = 0; index < 2000; index++) {
+    feed.publish({ event: 'flip', data: flip(index) });
+    if (index % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([slow.stream.destroyed, quick.stream.destroyed]).toEqual([true, false]);
+  expect(slow.stream.writableLength).toBeLessThan(600 * 1024);
+  expect(taken).toBeGreaterThan(2_000_000);
+  expect(feed.readers).toBe(1);
+  feed.close();
+});
+
+test('a feed that too many read takes nobody else until one goes', async () => {
+  const feed = new Feed(NOW);
+  const readers = Array.from({ length: 100 }, reader);
+  for (const { stream, response } of readers) {
+    stream.resume();
+    expect(feed.read(response, undefined, STATUS)).toBe(true);
+  }
+  const late = reader();
+  expect(feed.read(late.response, undefined, STATUS)).toBe(false);
+  expect(late.stream.writableLength).toBe(0);
+  readers[0]?.stream.destroy();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(feed.read(late.response, undefined, STATUS)).toBe(true);
+  feed.close();
+});
+
+test('what was missed is kept in bounds: who was away for long is told the newest only', () => {
+  const feed = new Feed(NOW);
+  for (let version = 1; version <= 700; version++) feed.publish({ event: 'flip', data: flip(version) });
+  const back = reader();
+  const chunks: string[] = [];
+  back.stream.on('data', (chunk: Buffer) => void chunks.push(chunk.toString()));
+  feed.read(back.response, `${NOW.toString(36)}-1`, STATUS);
+  feed.close();
+  return new Promise<void>((resolve) => {
+    back.stream.on('end', () => {
+      const versions = [...chunks.join('').matchAll(/"version":(\d+)/g)].map((match) => Number(match[1]));
+      expect([versions[0], versions.at(-1), versions.length]).toEqual([201, 700, 500]);
+      resolve();
+    });
+  });
+});

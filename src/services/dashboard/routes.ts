@@ -1,0 +1,156 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { csvOf } from './csv.ts';
+import type { Dashboard } from './dashboard.ts';
+import {
+  type Catalogue,
+  catalogueSchema,
+  INSIGHTS,
+  type InsightName,
+  pipelineSchema,
+  problemSchema,
+  statusSchema,
+} from './insights-schema.ts';
+import { scrape } from './pipeline.ts';
+
+const FORMAT = { format: z.enum(['json', 'csv']).optional().meta({ description: 'also chosen by Accept: text/csv' }) };
+/** zod reads what came (its messages name the field), and answers are ours: the schemas given to Fastify are for OpenAPI. */
+const OWN = { validatorCompiler: () => () => true, serializerCompiler: () => JSON.stringify };
+const PIPELINE_TITLE = 'Metrics of the application, as they are now';
+const PIPELINE = {
+  title: PIPELINE_TITLE,
+  href: '/api/insights/pipeline',
+  columns: Object.keys(pipelineSchema.shape.rows.element.shape),
+  about: { insight: 'pipeline', title: PIPELINE_TITLE },
+};
+const NAMES = Object.keys(INSIGHTS) as InsightName[];
+
+/** The insights API: one route for each question, the list of them, and how far the dashboard is. */
+export function insightRoutes(api: FastifyInstance, dashboard: Dashboard, metricsUrl: string): void {
+  for (const name of NAMES) insightRoute(api, dashboard, name);
+  pipelineRoute(api, dashboard, metricsUrl);
+  api.get(
+    '/api/insights',
+    { ...OWN, schema: { summary: 'all questions', response: { 200: openApi(catalogueSchema) } } },
+    async () => catalogue(metricsUrl !== ''),
+  );
+  api.get(
+    '/api/status',
+    { ...OWN, schema: { summary: 'how far it is', response: { 200: openApi(statusSchema) } } },
+    async () => dashboard.status(),
+  );
+}
+
+function insightRoute(api: FastifyInstance, dashboard: Dashboard, name: InsightName): void {
+  const { title, query, answer, row } = INSIGHTS[name];
+  const asked = z.strictObject({ ...query.shape, ...FORMAT });
+  const isOfCompany = 'companyID' in query.shape;
+  const problem = openApi(problemSchema);
+  const response = {
+    200: {
+      description: title,
+      content: { 'application/json': { schema: openApi(answer) }, 'text/csv': { schema: { type: 'string' } } },
+    },
+    400: { description: 'names the parameter that cannot be used', ...problem },
+    ...(isOfCompany ? { 404: { description: 'no row of this company is known', ...problem } } : {}),
+  };
+  api.get<{ Querystring: Record<string, unknown> }>(
+    `/api/insights/${name}`,
+    { ...OWN, schema: { summary: title, querystring: openApi(asked, 'input'), response } },
+    async (request, reply) => {
+      const read = asked.safeParse(given(request.query));
+      if (!read.success) return reply.status(400).send({ message: problemOf(read.error) });
+      const { format, ...questions } = read.data;
+      // One question's parameters are checked by its own schema: no type can say that for a name of any of them.
+      const found = await dashboard.answer(name, questions as never);
+      if (found === undefined) {
+        const { companyID } = questions as { companyID?: string };
+        return reply.status(404).send({ message: `no row of company ${companyID} is known` });
+      }
+      reply.header('cache-control', 'no-store');
+      if (!wantsCsv(request, format)) return found;
+      return sendCsv(reply, name, found.asOf, csvOf(Object.keys(row.shape), found.rows));
+    },
+  );
+}
+
+function pipelineRoute(api: FastifyInstance, dashboard: Dashboard, metricsUrl: string): void {
+  const problem = openApi(problemSchema);
+  const response = {
+    200: openApi(pipelineSchema),
+    404: { description: 'the dashboard does not know where they are', ...problem },
+    503: { description: 'the application does not answer', ...problem },
+  };
+  api.get<{ Querystring: Record<string, unknown> }>(
+    PIPELINE.href,
+    { ...OWN, schema: { summary: PIPELINE.title, querystring: openApi(z.strictObject(FORMAT), 'input'), response } },
+    async (request, reply) => {
+      const read = z.strictObject(FORMAT).safeParse(given(request.query));
+      if (!read.success) return reply.status(400).send({ message: problemOf(read.error) });
+      if (metricsUrl === '') {
+        return reply
+          .status(404)
+          .send({ message: 'this dashboard was not told where the metrics of the application are' });
+      }
+      const scraped = await scrape(metricsUrl);
+      if ('problem' in scraped) return reply.status(503).header('retry-after', '2').send({ message: scraped.problem });
+      const { tenants: _, companiesNotShown: __, ...asOf } = await dashboard.status();
+      const answer = {
+        ...PIPELINE.about,
+        asOf: { ...asOf, appliedAt: asOf.now, eventTime: null },
+        totals: {},
+        ...scraped,
+      };
+      reply.header('cache-control', 'no-store');
+      if (!wantsCsv(request, read.data.format)) return answer;
+      return sendCsv(reply, 'pipeline', answer.asOf, csvOf(PIPELINE.columns, answer.rows));
+    },
+  );
+}
+
+function sendCsv(
+  reply: FastifyReply,
+  name: InsightName | 'pipeline',
+  { appliedAt, today }: { readonly appliedAt: string | null; readonly today: string },
+  csv: string,
+): FastifyReply {
+  reply.serializer((text: string) => text);
+  if (appliedAt !== null) reply.header('last-modified', new Date(appliedAt).toUTCString());
+  return reply
+    .header('content-disposition', `attachment; filename="${name}-${today}.csv"`)
+    .type('text/csv; charset=utf-8; header=present')
+    .send(csv);
+}
+
+function wantsCsv(request: FastifyRequest, format: 'json' | 'csv' | undefined): boolean {
+  if (format !== undefined) return format === 'csv';
+  return /^\s*text\/csv\b/i.test(request.headers.accept ?? '');
+}
+
+function catalogue(withPipeline: boolean): Catalogue {
+  const insights = NAMES.map((name) => ({
+    name,
+    title: INSIGHTS[name].title,
+    href: `/api/insights/${name}`,
+    columns: Object.keys(INSIGHTS[name].row.shape),
+    parameters: Object.keys(INSIGHTS[name].query.shape),
+  }));
+  const { title, href, columns } = PIPELINE;
+  return {
+    insights: withPipeline ? [...insights, { name: 'pipeline', title, href, columns, parameters: [] }] : insights,
+  };
+}
+
+/** A parameter without a value is one that was left out, as forms send it. */
+function given(query: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ''));
+}
+
+function problemOf({ issues }: z.ZodError): string {
+  return issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`)).join('; ');
+}
+
+function openApi(schema: z.ZodType, io: 'input' | 'output' = 'output'): Record<string, unknown> {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io });
+  return rest;
+}
