@@ -204,7 +204,7 @@ describe('a stream that lost what it took last', () => {
       sequenceNumber: first.sequenceNumber,
       arrivedAt: first.arrivalTime,
     } as const;
-    life.read(new PollingReader(life.setting(), position));
+    void life.read(new PollingReader(life.setting(), position));
     await time.advance(1000);
     expect(life.texts).toEqual(['1']); // what arrived in the same millisecond, and not what had been read
     expect(life.warnings).toEqual([expect.stringContaining('the stream lost what it took then')]);
