@@ -41,7 +41,8 @@ export function deadLettersCommand(): Command {
     .addHelpText(
       'after',
       `
-Each letter is sent once: what was sent is noted in .replayed beside the letters. To mend records before, write them to a
+Each letter is sent once from one place: what was sent is noted in .replayed beside the letters, and in FILE.replayed for a
+file, which the folder does not know of: do not replay both. To mend records before, write them to a
 file, edit the text of "record" in it (it stands over "payload"), and replay the file:
 
   tenant-analytics dead-letters list out --reason malformed --json > letters.jsonl
@@ -62,10 +63,11 @@ async function runReplay(place: string, options: ReplayOptions): Promise<void> {
   try {
     const world = nodeWorld((message) => process.stderr.write(`${message}\n`));
     const result = await replayDeadLetters({ place, reason, stream, again, dryRun }, api, world);
-    const { sent, before, cut } = result;
+    const { sent, before, cut, tooLarge } = result;
     const lines = [`${dryRun ? 'Would send' : 'Sent'} ${grouped(sent)} dead letters.`];
     if (before > 0) lines.push(`  sent before    ${grouped(before)}: not sent again (--again)`);
     if (cut > 0) lines.push(`  oversized      ${grouped(cut)}: only their heads were kept (see --help)`);
+    if (tooLarge > 0) lines.push(`  too large      ${grouped(tooLarge)}: not sent, a stream takes at most 1 MiB`);
     process.stdout.write(`${lines.join('\n')}\n`);
   } finally {
     api.close();

@@ -15,6 +15,7 @@ import { tenantManagerCommand } from './tenant-manager.ts';
 /** Runs the command line; the answer is the exit code: 0 done, 1 failed, 2 wrong usage. */
 export async function main(words: readonly string[]): Promise<number> {
   // Node 20 is supported, by the versions of the SDK that are locked: its warning would help nobody here.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreClosedPipe);
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   const program = new Command('tenant-analytics')
     .description('Counts and churn signals of tenants from their job events, exactly once.')
@@ -41,6 +42,11 @@ export async function main(words: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     return report(error, words.includes('--debug'));
   }
+}
+
+/** Who read our output went away (`| head`, Ctrl-C before `| tee`): no reason to end before the last checkpoint. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
 }
 
 /** Errors come to `main`, and `--debug` may stand behind any command. */

@@ -1,13 +1,20 @@
+const SAME_MS = 1000;
+
 /**
  * Calls `stop` at the first Ctrl-C or SIGTERM; a second one ends the process at once. Returns how to take it back.
  */
 export function stopOnSignal(stop: () => void): () => void {
-  const end = () => process.exit(1);
+  let firstAt = 0;
+  const end = () => {
+    // Under npm one Ctrl-C comes twice: from the terminal, and handed on.
+    if (Date.now() - firstAt > SAME_MS) process.exit(1);
+  };
   const first = () => {
+    firstAt = Date.now();
     process.removeListener('SIGINT', first);
     process.removeListener('SIGTERM', first);
-    process.once('SIGINT', end);
-    process.once('SIGTERM', end);
+    process.on('SIGINT', end);
+    process.on('SIGTERM', end);
     stop();
   };
   process.once('SIGINT', first);

@@ -24,7 +24,7 @@ export function startCommand(): Command {
   );
   return withParameters(command)
     .option('--folder <dir>', 'where streams, state and rows are kept', 'data/local')
-    .option('--rate <events>', 'job events a second that the simulator sends; 0: none', '2')
+    .option('--rate <events>', 'job events a second that the simulator sends, up to 100; 0: none', '2')
     .option('--kinesis-port <port>', 'of the local Kinesis', '4567')
     .option('--tenant-manager-port <port>', 'of TenantManager', '8081')
     .option('--churn-scoring-port <port>', 'of churn scoring', '8082')
@@ -35,7 +35,8 @@ export function startCommand(): Command {
       'after',
       `
 Everything listens on 127.0.0.1 only. Ctrl-C stops it; started again it goes on where it was. To begin anew, remove the
-folder. Parameters of the application can be set as for run (tenant-analytics run --help).`,
+folder. The local Kinesis holds its streams in memory and forgets what is older than a day only when it is started: it is
+for a day of trying, not for load. Parameters of the application can be set as for run (tenant-analytics run --help).`,
     )
     .action(runStart);
 }
@@ -43,7 +44,7 @@ folder. Parameters of the application can be set as for run (tenant-analytics ru
 async function runStart(options: StartOptions): Promise<void> {
   const request = {
     folder: options.folder,
-    perSecond: numberOf(options.rate, '--rate', 1000),
+    perSecond: numberOf(options.rate, '--rate', 100),
     kinesisPort: portOf(options.kinesisPort, '--kinesis-port'),
     tenantManagerPort: portOf(options.tenantManagerPort, '--tenant-manager-port'),
     churnScoringPort: portOf(options.churnScoringPort, '--churn-scoring-port'),
@@ -77,7 +78,10 @@ async function runStart(options: StartOptions): Promise<void> {
           );
           if (!stopping.signal.aborted) table.start(engine);
         },
-        arrived: (data) => table.arrived(JSON.parse(Buffer.from(data).toString('utf8')) as ArrivedRow),
+        arrived: (data) => {
+          const row = arrivedRow(data);
+          if (row !== undefined) table.arrived(row);
+        },
       },
       stopping.signal,
     );
@@ -86,6 +90,16 @@ async function runStart(options: StartOptions): Promise<void> {
   } finally {
     table.stop();
     takeBack();
+  }
+}
+
+/** Undefined for what somebody else sent to the stream. */
+function arrivedRow(data: Uint8Array): ArrivedRow | undefined {
+  try {
+    const row = JSON.parse(Buffer.from(data).toString('utf8')) as ArrivedRow | null;
+    return typeof row?.companyID === 'string' && typeof row.industry === 'string' ? row : undefined;
+  } catch {
+    return undefined;
   }
 }
 
@@ -99,7 +113,7 @@ function whatToTry(urls: Parameters<LocalSystemObserver['ready']>[0], folder: st
   rows            ${urls.rows}
 
 Try, in another terminal:
-  npx tenant-analytics send '{"companyID": "comp_4", "userID": "user_1", "nbJobs": 1}'${urls.kinesis.endsWith(':4567') ? '' : ` --endpoint ${urls.kinesis}`}
+  npx tenant-analytics send '{"companyID": "comp_4", "userID": "user_1", "nbJobs": 1}' --endpoint ${urls.kinesis}
   curl ${urls.tenantManager}/api/v1/tenants/comp_4
   npx tenant-analytics insights least-active --limit 10
   npx tenant-analytics dead-letters list ${folder}/rows

@@ -66,10 +66,21 @@ function readScore(body: string): Answer<Score> | CallFailure {
   const value: Score = {
     churn: answer.churn,
     probability: typeof answer.probability === 'number' ? answer.probability : null,
-    reasons: answer.reasons ?? null,
+    reasons: bounded(answer.reasons),
     modelVersion: typeof answer.modelVersion === 'string' ? answer.modelVersion : null,
   };
   return { kind: 'answer', value, negative: false };
+}
+
+/** They are written into each row: what is too long, or nested too deeply to be written at all, is left out. */
+const MOST_REASONS_CHARACTERS = 8192;
+
+function bounded(reasons: unknown): unknown {
+  try {
+    return reasons !== undefined && JSON.stringify(reasons).length <= MOST_REASONS_CHARACTERS ? reasons : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Rows on their way to be scored. Layout, version 1: the fields in order; a missing user or size is marked. */

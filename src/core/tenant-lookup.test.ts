@@ -83,12 +83,16 @@ describe('the answer', () => {
     expect(stage.respond(job, response(200, gone))).toEqual({ kind: 'answer', value, negative: false });
   });
 
-  test('404 says that there is no such company, to be remembered for a while', () => {
-    expect(stage.respond(job, response(404, 'nothing'))).toEqual({ kind: 'answer', value: 'unknown', negative: true });
-  });
+  test.each([404, 400, 410, 414, 422])(
+    '%i says that there is no such company, to be remembered for a while: its events hold up no others',
+    (status) => {
+      const unknown = { kind: 'answer', value: 'unknown', negative: true };
+      expect(stage.respond(job, response(status, 'nothing'))).toEqual(unknown);
+    },
+  );
 
-  test.each([201, 204, 301, 400, 401, 403, 410])('%i is a failure with its status', (status) => {
-    const failure = { kind: 'status', status, message: `expected 200 or 404, got ${status}` };
+  test.each([201, 204, 301, 401, 403, 451])('%i is a failure with its status, and names the company', (status) => {
+    const failure = { kind: 'status', status, message: `expected 200 or 404 for comp_4, got ${status}` };
     expect(stage.respond(job, response(status, profile))).toEqual(failure);
   });
 

@@ -36,11 +36,13 @@ export function tenantLookup(
       body: null,
     }),
     respond: (job, response) => {
-      if (response.status === 404) return { kind: 'answer', value: 'unknown', negative: true };
-      if (response.status !== 200)
-        return failure('status', response.status, `expected 200 or 404, got ${response.status}`);
+      if (NO_SUCH_COMPANY.has(response.status)) return { kind: 'answer', value: 'unknown', negative: true };
+      if (response.status !== 200) {
+        return failure('status', response.status, `expected 200 or 404 for ${job.companyID}, got ${response.status}`);
+      }
       const record = companyFromJson(response.body, response.receivedAt);
-      if (record instanceof Rejection) return failure('not-an-answer', 200, record.message);
+      if (record instanceof Rejection)
+        return failure('not-an-answer', 200, `${record.message} (company ${job.companyID})`);
       if (record.companyID !== job.companyID) {
         return failure('not-an-answer', 200, `expected company ${job.companyID}, got ${record.companyID}`);
       }
@@ -50,6 +52,12 @@ export function tenantLookup(
     fail: () => ({ kind: 'hold' }),
   };
 }
+
+/**
+ * Besides 404: what a server answers that does not take this id at all. It will not take it later either, and its event
+ * must not hold up those of all others.
+ */
+const NO_SUCH_COMPANY: ReadonlySet<number> = new Set([400, 404, 410, 414, 422]);
 
 /**
  * `.` and `..` name other folders in a URL, however they are written, and `count` is a question of its own: of these

@@ -141,6 +141,8 @@ export class Engine {
       if (this.#options.found === undefined || this.#discoveries.length > 0) await this.#checkpointer.take(false);
       for (const stage of this.#wiring.http) stage.start();
       const result = await this.#loop();
+      // What is in a call stays held: an answer that came after the cut would be sent on, and again after the restart.
+      if (result === 'stopped') this.#over.abort();
       if (result === 'ended') for (const sink of this.#options.sinks.values()) sink.finish();
       await this.#lastCheckpoint(result);
       if (result === 'ended') await this.#checkpointer.take(true);

@@ -9,14 +9,28 @@ const MOST_PARAMETER_CHARACTERS = 128 * 12;
 /** Our largest request is one company record. */
 const MOST_BODY_BYTES = 64 * 1024;
 
-/** An HTTP server for the plugins of our services; every answer that is no success is `{"message": …}`. */
-export function serviceServer(): FastifyInstance {
+const HERE: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '[::1]', '::1']);
+
+/**
+ * An HTTP server for the plugins of our services; every answer that is no success is `{"message": …}`.
+ * `isLocal`: it answers only who asks for this machine by its own name.
+ */
+export function serviceServer(isLocal = true): FastifyInstance {
   const server = Fastify({
     bodyLimit: MOST_BODY_BYTES,
     routerOptions: { maxParamLength: MOST_PARAMETER_CHARACTERS },
     // Clients keep their connections: a service that stops must not wait for them.
     forceCloseConnections: true,
   });
+  if (isLocal) {
+    // A page from elsewhere whose name suddenly means this machine (DNS rebinding) would be let in otherwise.
+    server.addHook('onRequest', async (request, reply) => {
+      if (HERE.has(request.hostname)) return;
+      return reply
+        .status(421)
+        .send({ message: 'ask for 127.0.0.1 or localhost: this answers on its own machine only' });
+    });
+  }
   server.setErrorHandler<FastifyError>((error, _request, reply) => {
     const status = error.statusCode ?? 500;
     reply.status(status).send({ message: status < 500 ? error.message : 'the service failed; try again' });

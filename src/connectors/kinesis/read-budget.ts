@@ -29,8 +29,13 @@ export class ReadBudget {
 
   /** Asks once there is room. `sizeOf` says what the answer holds until `free` is called for as much. */
   async use<T>(ask: () => Promise<T>, sizeOf: (answer: T) => number): Promise<T> {
-    while (this.isFull) await this.#freed.wait();
     await this.#slots.take();
+    // Looked at with the slot in hand: all that wait for one would pass at the same moment.
+    while (this.isFull) {
+      this.#slots.give();
+      await this.#freed.wait();
+      await this.#slots.take();
+    }
     try {
       const answer = await ask();
       this.#bytes += sizeOf(answer);

@@ -78,12 +78,14 @@ export class ShardPartition implements LivePartition {
 
   get tip(): PartitionTip {
     const { clock, budget } = this.#setting;
-    const isReadable = clock.now() - this.#lastRead < READABLE_WITHIN_MS;
+    const sinceRead = clock.now() - this.#lastRead;
+    const isReadable = sinceRead < READABLE_WITHIN_MS;
     return {
       emptySince: isReadable ? this.#emptySince : undefined,
       // While others hold the whole budget this one cannot be read: were they to wait for it, nobody would go on.
       isBehind: isReadable && !budget.isFull && (!this.#wasRead || this.#millisBehindLatest > 0),
-      millisBehindLatest: this.#millisBehindLatest,
+      // What nobody could read since may be as old as that.
+      millisBehindLatest: this.#millisBehindLatest + (isReadable ? 0 : sinceRead),
     };
   }
 

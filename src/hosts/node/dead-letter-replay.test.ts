@@ -56,7 +56,7 @@ describe('dead letters are sent again', () => {
       letter('2', '', { payload: bytes.toString('base64') }),
       letter('3', '{"companyID":"a"}', { source: 'companies' }),
     ]);
-    expect(await replayed(place)).toEqual({ sent: 3, before: 0, cut: 0 });
+    expect(await replayed(place)).toEqual({ sent: 3, before: 0, cut: 0, tooLarge: 0 });
     expect(arrived()[0]).toBe('a {"companyID":"a","nbJobs":1"}');
     expect(Buffer.from(kinesis.arrived('bigdatajobs')[1]?.data ?? [])).toEqual(bytes);
     expect(arrived('companies')).toEqual(['a {"companyID":"a"}']);
@@ -65,12 +65,12 @@ describe('dead letters are sent again', () => {
   test('once: a second call sends what came since', async () => {
     const first = [letter('1', 'one'), letter('2:0', 'two'), letter('2:1', 'three')];
     const place = await write(first);
-    expect(await replayed(place)).toEqual({ sent: 3, before: 0, cut: 0 });
+    expect(await replayed(place)).toEqual({ sent: 3, before: 0, cut: 0, tooLarge: 0 });
     await write([...first, letter('4', 'four')]);
-    expect(await replayed(place)).toEqual({ sent: 1, before: 3, cut: 0 });
-    expect(await replayed(place)).toEqual({ sent: 0, before: 4, cut: 0 });
+    expect(await replayed(place)).toEqual({ sent: 1, before: 3, cut: 0, tooLarge: 0 });
+    expect(await replayed(place)).toEqual({ sent: 0, before: 4, cut: 0, tooLarge: 0 });
     expect(arrived()).toHaveLength(4);
-    expect(await replayed(place, { again: true })).toEqual({ sent: 4, before: 0, cut: 0 });
+    expect(await replayed(place, { again: true })).toEqual({ sent: 4, before: 0, cut: 0, tooLarge: 0 });
   });
 
   test('as someone mended them, from a file', async () => {
@@ -81,7 +81,7 @@ describe('dead letters are sent again', () => {
     await replayed(place);
     expect(arrived()).toEqual(['ä {"companyID":"ä","nbJobs":1}']);
     expect(await readFile(`${place}.replayed`, 'utf8')).toContain('"bigdatajobs"');
-    expect(await replayed(place)).toEqual({ sent: 0, before: 1, cut: 0 });
+    expect(await replayed(place)).toEqual({ sent: 0, before: 1, cut: 0, tooLarge: 0 });
   });
 
   test('of one reason, or to another stream, when that is asked for', async () => {
@@ -92,9 +92,21 @@ describe('dead letters are sent again', () => {
 
   test('but not when only the head of a record was kept, unless the whole is given', async () => {
     const cut = letter('1', 'head', { reason: 'oversized' });
-    expect(await replayed(await write([cut]))).toEqual({ sent: 0, before: 0, cut: 1 });
-    expect(await replayed(await write([{ ...cut, record: 'whole' }]))).toEqual({ sent: 1, before: 0, cut: 0 });
+    expect(await replayed(await write([cut]))).toEqual({ sent: 0, before: 0, cut: 1, tooLarge: 0 });
+    expect(await replayed(await write([{ ...cut, record: 'whole' }]))).toEqual({
+      sent: 1,
+      before: 0,
+      cut: 0,
+      tooLarge: 0,
+    });
     expect(arrived()).toEqual(['1 whole']);
+  });
+
+  test('but not one that was mended to more than a stream takes: it is told, and does not count as sent', async () => {
+    const large = letter('1', 'head', { reason: 'oversized', record: 'x'.repeat(1024 * 1024 + 1) });
+    const place = await write([large, letter('2', 'two')]);
+    expect(await replayed(place)).toEqual({ sent: 1, before: 0, cut: 0, tooLarge: 1 });
+    expect(await replayed(place)).toEqual({ sent: 0, before: 1, cut: 0, tooLarge: 1 });
   });
 
   test('in more than one request, all of them', async () => {
@@ -105,7 +117,7 @@ describe('dead letters are sent again', () => {
 
   test('not at all in a dry run', async () => {
     const place = await write([letter('1', 'one')]);
-    expect(await replayed(place, { dryRun: true })).toEqual({ sent: 1, before: 0, cut: 0 });
+    expect(await replayed(place, { dryRun: true })).toEqual({ sent: 1, before: 0, cut: 0, tooLarge: 0 });
     expect(arrived()).toEqual([]);
     expect(await replayed(place)).toMatchObject({ sent: 1 });
   });

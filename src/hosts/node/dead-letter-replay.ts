@@ -24,6 +24,8 @@ export interface DeadLetterReplayResult {
   readonly before: number;
   /** Of records beyond the limit only the head was kept: they can be sent once `record` holds them whole. */
   readonly cut: number;
+  /** Mended to more than 1 MiB, which a stream does not take; not sent. */
+  readonly tooLarge: number;
 }
 
 /** The journal is written after so many. */
@@ -46,7 +48,7 @@ export async function replayDeadLetters(
   const streams = new Map<string, KinesisRowStream>();
   const pressure = new Pressure();
   const failure: { error?: unknown } = {};
-  const result = { sent: 0, before: 0, cut: 0 };
+  const result = { sent: 0, before: 0, cut: 0, tooLarge: 0 };
   let batch: string[] = [];
   const settle = async () => {
     for (const stream of streams.values()) await stream.accepted();
@@ -63,11 +65,20 @@ export async function replayDeadLetters(
       } else if (letter.reason === 'oversized' && letter.record === undefined) {
         result.cut++;
       } else {
-        result.sent++;
-        if (dryRun) continue;
-        streams.set(stream, streams.get(stream) ?? openStream(stream, api, world, pressure, failure));
+        if (dryRun) {
+          result.sent++;
+          continue;
+        }
+        const writer = streams.get(stream) ?? openStream(stream, api, world, pressure, failure);
+        streams.set(stream, writer);
         const record = letter.record === undefined ? Buffer.from(letter.payload, 'base64') : Buffer.from(letter.record);
-        streams.get(stream)?.send(partitionKeyOf(record, letter), record);
+        const tooLarge = writer.tooLarge;
+        writer.send(partitionKeyOf(record, letter), record);
+        if (writer.tooLarge > tooLarge) {
+          result.tooLarge++;
+          continue;
+        }
+        result.sent++;
         batch.push(key);
         if (batch.length >= BATCH || pressure.full) await settle();
       }

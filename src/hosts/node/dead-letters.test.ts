@@ -97,3 +97,8 @@ describe('what is still written to', () => {
     expect((await listed()).map(({ sequenceNumber }) => sequenceNumber).sort()).toEqual(['1', '2']);
   });
 });
+
+test('an output with rows and no dead letters yet has none', async () => {
+  await write('dt=1970-01-01/part-a-000001.jsonl', '{"companyID":"a","trigger":"job","version":1}\n');
+  expect(await listed()).toEqual([]);
+});

@@ -52,7 +52,15 @@ async function deadLetterFiles(place: string): Promise<readonly string[]> {
   if (isFile(place)) return [place];
   const below = deadLetterFolder(place);
   if (below === undefined && existsSync(`${place}/.state`)) return []; // an output without dead letters
-  return rowFilesAndOpenParts(below ?? place, '.jsonl');
+  const files = await rowFilesAndOpenParts(below ?? place, '.jsonl');
+  return below === undefined && (await holdsRows(files)) ? [] : files;
+}
+
+/** The output of a run that has no dead letters yet. */
+async function holdsRows([first]: readonly string[]): Promise<boolean> {
+  if (first === undefined) return false;
+  for await (const { value } of jsonLines(first)) return 'trigger' in value && !('payload' in value);
+  return false;
 }
 
 /** `_dead-letters` in the output of a run, if it is there. */

@@ -128,10 +128,14 @@ export async function runLocalSystem(
         observer.started(engine, ...more);
       },
     };
-    return await runUntil(texts, world, watched, signal, [...beside, kinesis.failed, dashboard.failed], over);
+    const counters = await runUntil(texts, world, watched, signal, [...beside, kinesis.failed, dashboard.failed], over);
+    over.abort();
+    await closeAll(closing.splice(0));
+    return counters;
   } finally {
     over.abort();
-    for (const close of closing.reverse()) await close();
+    // After a failure: that is told, and not what it brings about.
+    await closeAll(closing).catch(() => undefined);
   }
 }
 
@@ -284,4 +288,15 @@ async function lifeOf(folder: string, world: World): Promise<SystemLife> {
   const since = world.clock.now();
   await writeFile(path, `${JSON.stringify({ since })}\n`);
   return { since };
+}
+
+/** In the order of the flow; one that fails keeps none of the others open. */
+async function closeAll(closing: readonly (() => Promise<void>)[]): Promise<void> {
+  const failure: { error?: unknown } = {};
+  for (const close of closing.toReversed()) {
+    await close().catch((error: unknown) => {
+      failure.error ??= error;
+    });
+  }
+  if (failure.error !== undefined) throw failure.error;
 }

@@ -85,7 +85,7 @@ export async function startModelServer(options: StartModelServerOptions): Promis
   const { port, host = '127.0.0.1', flag = '--port', modelFile } = options;
   const model = modelFile === undefined ? churnModel : await readModelFile(modelFile);
   const health = options.health ?? new ModelHealth(model);
-  const server = serviceServer();
+  const server = serviceServer(host === '127.0.0.1');
   await server.register(modelServer, { model, health, endpointName: ENDPOINT_NAME });
   const url = await listen(server, { port, host, what: 'the model server', flag });
   return {

@@ -309,6 +309,20 @@ test('records of the stream that are no rows are left out, told once, and stop n
   expect(warnings.length).toBe(1);
 });
 
+test('a row that the database does not take keeps out no other: half an emoji in its reasons', async () => {
+  const { dashboard, warnings } = await dashboardOf();
+  const half = JSON.stringify({ ...row(), companyID: 'half', reasons: ['REASON'] }).replace('REASON', '\\ud83d');
+  const texts = [JSON.stringify({ ...row(), companyID: 'a' }), half, JSON.stringify({ ...row(), companyID: 'b' })];
+  for (const text of texts) dashboard.ingest(Buffer.from(text));
+  await dashboard.applied();
+  const tenants = (await asked(dashboard, 'companies', {})).rows.map(({ companyID }) => companyID).sort();
+  expect(tenants.filter((companyID) => companyID !== 'half')).toEqual(['a', 'b']);
+  expect(warnings.length).toBe(tenants.includes('half') ? 0 : 1);
+  dashboard.ingest(Buffer.from(JSON.stringify({ ...row(), companyID: 'c' })));
+  await dashboard.applied();
+  expect((await dashboard.status()).tenants).toBe(tenants.length + 1);
+});
+
 test('lines of files that are no rows are left out and counted, and a file that is gone is told', async () => {
   const { dashboard, warnings } = await dashboardOf();
   const lines = [

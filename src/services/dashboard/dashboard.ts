@@ -1,3 +1,4 @@
+import { messageOf } from '../../base/errors.ts';
 import type { EpochMs } from '../../base/time.ts';
 import { dayOf } from '../../base/time.ts';
 import { catchUp, type RowFile } from './catch-up.ts';
@@ -68,8 +69,7 @@ export class Dashboard {
     if (this.#isClosed) return; // a read that was under way
     const text = rowText(data);
     if (text === undefined) {
-      if (this.#unusable++ === 0)
-        this.#world.warn('The dashboard leaves out records of its stream that are no enriched companies.');
+      this.#leaveOut();
       return;
     }
     this.#waiting.push(text);
@@ -121,11 +121,34 @@ export class Dashboard {
     this.#timer = undefined;
     try {
       while (this.#waiting.length > 0) {
-        await this.#tell(await this.#store.applyTexts(this.#waiting.splice(0, BATCH_ROWS)));
+        await this.#applyTexts(this.#waiting.splice(0, BATCH_ROWS));
       }
     } catch (error) {
       this.#waiting = [];
       this.#fail(error);
+    }
+  }
+
+  /** One row that the database does not take (half a surrogate pair, say) must not keep out all others. */
+  async #applyTexts(texts: readonly string[]): Promise<void> {
+    try {
+      await this.#tell(await this.#store.applyTexts(texts));
+    } catch (error) {
+      if (texts.length > 1) {
+        const middle = texts.length >> 1;
+        await this.#applyTexts(texts.slice(0, middle));
+        await this.#applyTexts(texts.slice(middle));
+        return;
+      }
+      await this.#store.view((view) => view.all('SELECT 1')); // not the row, but the database: that is told as such
+      this.#leaveOut(error);
+    }
+  }
+
+  #leaveOut(error?: unknown): void {
+    const why = error === undefined ? '' : ` (${messageOf(error).split('\n', 1)[0]})`;
+    if (this.#unusable++ === 0) {
+      this.#world.warn(`The dashboard leaves out records of its stream that are no enriched companies${why}.`);
     }
   }
 
