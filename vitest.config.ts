@@ -9,6 +9,8 @@ export default defineConfig({
     maxWorkers: Math.max(2, availableParallelism()),
     testTimeout: 120_000,
     hookTimeout: 60_000,
+    // How long a state that must come may take on a machine that is busy; a test that waits for it ends as soon as it is there.
+    expect: { poll: { timeout: 20_000 } },
     reporters: ['default', new CountReporter()],
   },
 });

@@ -13,6 +13,11 @@ export function onAbort(signal: AbortSignal, tell: () => void): () => void {
   };
 }
 
+/** Resolves once the signal is aborted. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return signal.aborted ? Promise.resolve() : new Promise((resolve) => onAbort(signal, resolve));
+}
+
 function listenTo(signal: AbortSignal): Set<() => void> {
   const all = new Set<() => void>();
   told.set(signal, all);

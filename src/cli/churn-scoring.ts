@@ -1,6 +1,8 @@
 import { Command, Option } from 'commander';
 import { TenantAnalyticsError } from '../base/errors.ts';
-import { stopOnSignal } from './signals.ts';
+import { numberOf } from './options.ts';
+import { warn } from './output.ts';
+import { untilStopped } from './signals.ts';
 
 interface ChurnScoringOptions {
   readonly port: string;
@@ -60,11 +62,11 @@ async function runService({ port, modelPort, key, usage, burst }: ChurnScoringOp
     );
   }
   const options = {
-    port: number(port, '--port', 0, 65_535),
-    modelPort: number(modelPort, '--model-port', 0, 65_535),
+    port: numberOf(port, '--port', 0, 65_535),
+    modelPort: numberOf(modelPort, '--model-port', 0, 65_535),
     apiKey,
-    usage: { perSecond: number(usage, '--usage', 1, 1e6), burst: number(burst, '--burst', 1, 1e6) },
-    warn: (message: string) => void process.stderr.write(`${message}\n`),
+    usage: { perSecond: numberOf(usage, '--usage', 1, 1e6), burst: numberOf(burst, '--burst', 1, 1e6) },
+    warn,
   };
   const { runChurnScoring } = await import('../hosts/node/churn-scoring.ts');
   await untilStopped((signal) =>
@@ -78,29 +80,17 @@ async function runService({ port, modelPort, key, usage, burst }: ChurnScoringOp
 }
 
 async function runServe({ port, host, modelFile }: ServeOptions): Promise<void> {
-  const options = { port: number(port, '--port', 0, 65_535), host, ...(modelFile === undefined ? {} : { modelFile }) };
+  const options = {
+    port: numberOf(port, '--port', 0, 65_535),
+    host,
+    ...(modelFile === undefined ? {} : { modelFile }),
+  };
   const { runModelServer } = await import('../hosts/node/churn-scoring.ts');
   await untilStopped((signal) =>
     runModelServer(options, ({ url }) => say(`Churn model: GET ${url}/ping, POST ${url}/invocations.`), signal),
   );
 }
 
-async function untilStopped(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  const stopping = new AbortController();
-  const takeBack = stopOnSignal(() => stopping.abort());
-  try {
-    await run(stopping.signal);
-  } finally {
-    takeBack();
-  }
-}
-
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
-}
-
-function number(text: string, flag: string, least: number, most: number): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value >= least && value <= most) return value;
-  throw new TenantAnalyticsError('USAGE', `${flag}: expected a number from ${least} to ${most}, got ${text}.`);
 }

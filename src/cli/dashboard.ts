@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { nodeWorld } from '../hosts/node/node-world.ts';
 import { portOf } from './options.ts';
-import { stopOnSignal } from './signals.ts';
+import { warn } from './output.ts';
+import { untilStopped } from './signals.ts';
 
 interface DashboardOptions {
   readonly port: string;
@@ -33,22 +34,17 @@ Ctrl-C stops it.`,
 
 async function runCommand({ port, rows, stream, endpoint, region, metricsUrl }: DashboardOptions): Promise<void> {
   const request = { port: portOf(port, '--port'), rowsFolder: rows, stream, endpoint, region, metricsUrl };
-  const say = (message: string) => void process.stderr.write(`${message}\n`);
-  const stopping = new AbortController();
-  const takeBack = stopOnSignal(() => stopping.abort());
-  try {
-    // Only now: all that it needs takes a while to load.
-    const { runDashboard } = await import('../hosts/node/dashboard.ts');
-    await runDashboard(
+  // Only now: all that it needs takes a while to load.
+  const { runDashboard } = await import('../hosts/node/dashboard.ts');
+  await untilStopped((signal) =>
+    runDashboard(
       request,
-      nodeWorld(say),
+      nodeWorld(warn),
       ({ url, caughtUp }) => {
         process.stdout.write(`Dashboard: ${url}\nInsights: ${url}/api/insights, ${url}/docs\n`);
-        void caughtUp.then(() => say('All rows written before are in the numbers.'));
+        void caughtUp.then(() => warn('All rows written before are in the numbers.'));
       },
-      stopping.signal,
-    );
-  } finally {
-    takeBack();
-  }
+      signal,
+    ),
+  );
 }

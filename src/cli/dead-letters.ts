@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { TenantAnalyticsError } from '../base/errors.ts';
 import { listDeadLetters, type StoredDeadLetter } from '../hosts/node/dead-letters.ts';
 import { nodeWorld } from '../hosts/node/node-world.ts';
-import { grouped, printLines } from './output.ts';
+import { grouped, printLines, warn } from './output.ts';
 
 interface ListOptions {
   readonly reason?: string;
@@ -61,7 +61,7 @@ async function runReplay(place: string, options: ReplayOptions): Promise<void> {
   const { openKinesis } = await import('../hosts/node/open-kinesis.ts');
   const api = openKinesis(region, endpoint);
   try {
-    const world = nodeWorld((message) => process.stderr.write(`${message}\n`));
+    const world = nodeWorld(warn);
     const result = await replayDeadLetters({ place, reason, stream, again, dryRun }, api, world);
     const { sent, before, cut, tooLarge } = result;
     const lines = [`${dryRun ? 'Would send' : 'Sent'} ${grouped(sent)} dead letters.`];

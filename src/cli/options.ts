@@ -28,6 +28,19 @@ export function portOf(text: string, flag: string): number {
   throw new TenantAnalyticsError('USAGE', `${flag}: expected a port from 0 to 65535, got ${text}.`);
 }
 
+/** @throws TenantAnalyticsError USAGE */
+export function numberOf(text: string, flag: string, least: number, most: number): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= least && value <= most) return value;
+  throw new TenantAnalyticsError('USAGE', `${flag}: expected a number from ${least} to ${most}, got ${text}.`);
+}
+
+/** @throws TenantAnalyticsError USAGE */
+export function wholeOf(text: string, flag: string, most: number): number {
+  if (/^\d+$/.test(text) && Number(text) <= most) return Number(text);
+  throw new TenantAnalyticsError('USAGE', `${flag}: expected a whole number from 0 to ${most}, got ${text}.`);
+}
+
 export function readTexts({ set, properties }: ParameterOptions): Promise<ParameterTexts> {
   return collectParameters({ properties, environment: process.env, settings: set });
 }

@@ -26,3 +26,8 @@ async function* inBatches(lines: Iterable<string> | AsyncIterable<string>): Asyn
 export function grouped(count: number): string {
   return count.toLocaleString('en-US');
 }
+
+/** A line on standard error: what a person should know, beside what was asked for. */
+export function warn(message: string): void {
+  process.stderr.write(`${message}\n`);
+}

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { nodeWorld } from '../hosts/node/node-world.ts';
 import type { Running } from '../hosts/node/run.ts';
 import { hostOption, type ParameterOptions, parameterHelp, portOf, readTexts, withParameters } from './options.ts';
-import { grouped } from './output.ts';
+import { grouped, warn } from './output.ts';
 import { stopOnSignal } from './signals.ts';
 import { statusLine } from './status-line.ts';
 
@@ -34,7 +34,6 @@ const STATUS_INTERVAL_MS = 10_000;
 async function runRun(options: ParameterOptions & { readonly metricsPort?: string }): Promise<void> {
   const texts = await readTexts(options);
   const metricsPort = options.metricsPort === undefined ? undefined : portOf(options.metricsPort, '--metrics-port');
-  const warn = (message: string) => process.stderr.write(`${message}\n`);
   const world = nodeWorld(warn);
   // Only now: the SDK takes a while to load.
   const { run } = await import('../hosts/node/run.ts');

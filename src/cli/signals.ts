@@ -26,3 +26,14 @@ export function stopOnSignal(stop: () => void): () => void {
     }
   };
 }
+
+/** Runs what goes on until its signal is aborted: at the first Ctrl-C or SIGTERM. */
+export async function untilStopped<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const stopping = new AbortController();
+  const takeBack = stopOnSignal(() => stopping.abort());
+  try {
+    return await run(stopping.signal);
+  } finally {
+    takeBack();
+  }
+}

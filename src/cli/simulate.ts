@@ -1,8 +1,8 @@
 import { Command } from 'commander';
-import { TenantAnalyticsError } from '../base/errors.ts';
 import { nodeWorld } from '../hosts/node/node-world.ts';
-import { grouped } from './output.ts';
-import { stopOnSignal } from './signals.ts';
+import { numberOf } from './options.ts';
+import { grouped, warn } from './output.ts';
+import { untilStopped } from './signals.ts';
 
 interface StreamOptions {
   readonly endpoint: string;
@@ -47,21 +47,15 @@ async function runSimulate(options: SimulateOptions): Promise<void> {
     endpoint: options.endpoint,
     jobsStream: options.jobsStream,
     companiesStream: options.companiesStream,
-    perSecond: number(options.rate, '--rate', 100_000),
-    tenants: number(options.tenants, '--tenants', 1_000_000),
-    seed: number(options.seed, '--seed', 2 ** 31),
-    historyDays: number(options.history, '--history', 400),
-    brokenShare: number(options.broken, '--broken', 1),
+    perSecond: numberOf(options.rate, '--rate', 0, 100_000),
+    tenants: numberOf(options.tenants, '--tenants', 0, 1_000_000),
+    seed: numberOf(options.seed, '--seed', 0, 2 ** 31),
+    historyDays: numberOf(options.history, '--history', 0, 400),
+    brokenShare: numberOf(options.broken, '--broken', 0, 1),
   };
   const { simulateTenants } = await import('../hosts/node/simulate.ts');
-  const stopping = new AbortController();
-  const takeBack = stopOnSignal(() => stopping.abort());
-  try {
-    const sent = await simulateTenants(request, nodeWorld(warn), stopping.signal);
-    process.stdout.write(`Sent ${grouped(sent.companies)} company records and ${grouped(sent.jobs)} job events.\n`);
-  } finally {
-    takeBack();
-  }
+  const sent = await untilStopped((signal) => simulateTenants(request, nodeWorld(warn), signal));
+  process.stdout.write(`Sent ${grouped(sent.companies)} company records and ${grouped(sent.jobs)} job events.\n`);
 }
 
 export function sendCommand(): Command {
@@ -80,14 +74,4 @@ async function runSend(
   const { sendRecords } = await import('../hosts/node/simulate.ts');
   await sendRecords({ region, endpoint, stream, partitionKey, records }, nodeWorld(warn));
   process.stdout.write(`Sent ${grouped(records.length)} to ${stream}.\n`);
-}
-
-function warn(message: string): void {
-  process.stderr.write(`${message}\n`);
-}
-
-function number(text: string, flag: string, most: number): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value >= 0 && value <= most) return value;
-  throw new TenantAnalyticsError('USAGE', `${flag}: expected a number from 0 to ${most}, got ${text}.`);
 }

@@ -1,9 +1,8 @@
 import { Command } from 'commander';
-import { TenantAnalyticsError } from '../base/errors.ts';
 import type { LocalSystemObserver } from '../hosts/node/local-system.ts';
 import { nodeWorld } from '../hosts/node/node-world.ts';
 import { type ArrivedRow, LiveTable } from './live-table.ts';
-import { type ParameterOptions, portOf, readTexts, withParameters } from './options.ts';
+import { numberOf, type ParameterOptions, portOf, readTexts, withParameters } from './options.ts';
 import { grouped } from './output.ts';
 import { stopOnSignal } from './signals.ts';
 
@@ -44,7 +43,7 @@ for a day of trying, not for load. Parameters of the application can be set as f
 async function runStart(options: StartOptions): Promise<void> {
   const request = {
     folder: options.folder,
-    perSecond: numberOf(options.rate, '--rate', 100),
+    perSecond: numberOf(options.rate, '--rate', 0, 100),
     kinesisPort: portOf(options.kinesisPort, '--kinesis-port'),
     tenantManagerPort: portOf(options.tenantManagerPort, '--tenant-manager-port'),
     churnScoringPort: portOf(options.churnScoringPort, '--churn-scoring-port'),
@@ -118,10 +117,4 @@ Try, in another terminal:
   npx tenant-analytics insights least-active --limit 10
   npx tenant-analytics dead-letters list ${folder}/rows
 `;
-}
-
-function numberOf(text: string, flag: string, most: number): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value >= 0 && value <= most) return value;
-  throw new TenantAnalyticsError('USAGE', `${flag}: expected a number from 0 to ${most}, got ${text}.`);
 }

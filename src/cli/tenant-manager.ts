@@ -1,7 +1,8 @@
 import { Command } from 'commander';
-import { TenantAnalyticsError } from '../base/errors.ts';
 import { nodeWorld } from '../hosts/node/node-world.ts';
-import { stopOnSignal } from './signals.ts';
+import { wholeOf } from './options.ts';
+import { warn } from './output.ts';
+import { untilStopped } from './signals.ts';
 
 interface TenantManagerOptions {
   readonly port: string;
@@ -36,26 +37,16 @@ What it can do is at /docs. Ctrl-C stops it. A change that was not published yet
 async function runCommand(options: TenantManagerOptions): Promise<void> {
   const { folder, stream, endpoint, region } = options;
   const { TENANT_MANAGER_TOKEN: token = '', DATABASE_URL: databaseUrl = '' } = process.env;
-  const port = whole(options.port, '--port', 65_535);
-  const tenants = whole(options.tenants, '--tenants', 1_000_000);
-  const say = (message: string) => void process.stderr.write(`${message}\n`);
-  const stopping = new AbortController();
-  const takeBack = stopOnSignal(() => stopping.abort());
-  try {
-    const { runTenantManager } = await import('../hosts/node/tenant-manager.ts');
-    await runTenantManager(
+  const port = wholeOf(options.port, '--port', 65_535);
+  const tenants = wholeOf(options.tenants, '--tenants', 1_000_000);
+  const { runTenantManager } = await import('../hosts/node/tenant-manager.ts');
+  await untilStopped((signal) =>
+    runTenantManager(
       { folder, databaseUrl, port, token, stream, region, endpoint, tenants },
-      nodeWorld(say),
+      nodeWorld(warn),
       ({ url, database }) =>
         process.stdout.write(`TenantManager: ${url}/api/v1/tenants, ${url}/docs\nTenants are in: ${database}\n`),
-      stopping.signal,
-    );
-  } finally {
-    takeBack();
-  }
-}
-
-function whole(text: string, flag: string, most: number): number {
-  if (/^\d+$/.test(text) && Number(text) <= most) return Number(text);
-  throw new TenantAnalyticsError('USAGE', `${flag}: expected a whole number from 0 to ${most}, got ${text}.`);
+      signal,
+    ),
+  );
 }

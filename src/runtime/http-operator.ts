@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { backoffMs } from '../base/backoff.ts';
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import { Signal } from '../base/signal.ts';
 import type { EpochMs } from '../base/time.ts';
@@ -282,8 +283,8 @@ export class HttpOperator<I, A, O> {
 
   #pause(attempt: number): Promise<void> {
     const { world, caller, signal } = this.#setting;
-    const longest = Math.min(HOLD_LONGEST_MS, HOLD_FIRST_MS * 2 ** attempt);
-    return world.sleep(Math.max(caller.breaker.waitMs, world.random() * longest), signal);
+    const jitter = backoffMs(world.random, attempt, HOLD_FIRST_MS, HOLD_LONGEST_MS);
+    return world.sleep(Math.max(caller.breaker.waitMs, jitter), signal);
   }
 
   #release(waiting: Waiting<I>): void {

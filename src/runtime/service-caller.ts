@@ -1,3 +1,4 @@
+import { backoffMs } from '../base/backoff.ts';
 import { messageOf } from '../base/errors.ts';
 import { Slots } from '../base/slots.ts';
 import { Breaker } from './breaker.ts';
@@ -45,7 +46,7 @@ export class ServiceCaller {
       if (!isFailure(outcome)) return outcome.response;
       const isLast = attempt >= this.#limits.retries || outcome.failure.kind === 'breaker-open';
       if (isLast || this.#signal.aborted) return outcome.failure;
-      const jitter = this.#world.random() * Math.min(BACKOFF_LONGEST_MS, BACKOFF_FIRST_MS * 2 ** attempt);
+      const jitter = backoffMs(this.#world.random, attempt, BACKOFF_FIRST_MS, BACKOFF_LONGEST_MS);
       await this.#world.sleep(Math.max(jitter, outcome.retryAfterMs), this.#signal);
     }
   }

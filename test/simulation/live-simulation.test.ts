@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { CRASH_POINTS, simulateLive } from './live-simulation.ts';
+import { CRASH_POINTS } from './crash-points.ts';
+import { simulateLive } from './live-simulation.ts';
 
 /*
  * The theorem: whatever Kinesis does (throttling, lost answers, false ends, late listings), however shards split and

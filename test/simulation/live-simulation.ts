@@ -1,8 +1,8 @@
 import { LIMITS } from '../../src/base/limits.ts';
 import { type Random, seededRandom } from '../../src/base/random.ts';
-import type { CrashPoint } from '../../src/runtime/ports.ts';
 import { SimulatedKinesis } from '../support/simulated-kinesis.ts';
 import { VirtualTime } from '../support/virtual-time.ts';
+import { CRASH_POINTS } from './crash-points.ts';
 import { type LiveEnd, LiveLife, type LiveSetting, type Strikes } from './live-life.ts';
 import { committed, wrongInFiles, wrongInStream } from './live-outcome.ts';
 import { faultsOf, LateListings, Producers, STREAMS, troubleOf } from './live-streams.ts';
@@ -17,25 +17,6 @@ export interface LiveResult {
   readonly decayRows: number;
   readonly deadLetters: number;
 }
-
-/** Every named crash point; one that is missing here does not compile. */
-const ALL_POINTS: Record<CrashPoint, true> = {
-  'checkpoint:barrier-taken': true,
-  'checkpoint:parts-synced': true,
-  'checkpoint:file-written': true,
-  'checkpoint:file-synced': true,
-  'checkpoint:file-renamed': true,
-  'checkpoint:committed': true,
-  'compaction:base-renamed': true,
-  'compaction:old-removed': true,
-  'sink:part-opened': true,
-  'sink:part-written': true,
-  'sink:part-renamed': true,
-  'sink:commit-synced': true,
-  'recovery:leftovers-removed': true,
-  'recovery:parts-restored': true,
-};
-export const CRASH_POINTS = Object.keys(ALL_POINTS) as CrashPoint[];
 
 const NONE: Strikes = { at: undefined, occurrence: 0, atOperation: 0 };
 const MIDNIGHT = Date.UTC(2027, 0, 16);

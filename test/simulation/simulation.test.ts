@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { CrashPoint } from '../../src/runtime/ports.ts';
+import { CRASH_POINTS } from './crash-points.ts';
 import { simulate } from './simulation.ts';
 
 /*
@@ -15,24 +15,6 @@ import { simulate } from './simulation.ts';
 const REGRESSIONS = new URL('../regressions/', import.meta.url);
 const FIRST_SEED = Number(process.env.SIMULATION_SEED ?? 1);
 const SEEDS = Number(process.env.SIMULATION_SEEDS ?? 800);
-
-/** Every named crash point; one that is missing here does not compile. */
-const CRASH_POINTS: Record<CrashPoint, true> = {
-  'checkpoint:barrier-taken': true,
-  'checkpoint:parts-synced': true,
-  'checkpoint:file-written': true,
-  'checkpoint:file-synced': true,
-  'checkpoint:file-renamed': true,
-  'checkpoint:committed': true,
-  'compaction:base-renamed': true,
-  'compaction:old-removed': true,
-  'sink:part-opened': true,
-  'sink:part-written': true,
-  'sink:part-renamed': true,
-  'sink:commit-synced': true,
-  'recovery:leftovers-removed': true,
-  'recovery:parts-restored': true,
-};
 
 const endings = new Map<string, number>();
 let fallbacks = 0;
@@ -75,7 +57,7 @@ describe('whatever crashes, each row is in exactly one committed part', () => {
   });
 
   it.skipIf(SEEDS < 700)('crashed at each named point, more than once, met full disks and damaged checkpoints', () => {
-    const counts = Object.keys(CRASH_POINTS).map((point) => [point, endings.get(point) ?? 0] as const);
+    const counts = CRASH_POINTS.map((point) => [point, endings.get(point) ?? 0] as const);
     expect(counts.filter(([, count]) => count < 2)).toEqual([]);
     expect(endings.get('STORAGE_FULL') ?? 0).toBeGreaterThan(20);
     expect(fallbacks).toBeGreaterThan(20);

@@ -4,6 +4,7 @@ import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse }
 import { createRequire } from 'node:module';
 import type { AddressInfo, Server } from 'node:net';
 import { crc32 } from 'node:zlib';
+import { KinesisFailure } from '../../src/connectors/kinesis/kinesis-api.ts';
 
 /** A server that speaks the wire format of AWS's JSON services, and answers what a test tells it to. */
 export interface WireServer {
@@ -121,4 +122,14 @@ export function startEvents(response: WireResponse): void {
 export function send(response: WireResponse, bytes: string | Uint8Array, written?: () => void): void {
   if ('stream' in response) response.stream.write(bytes, written);
   else response.write(bytes, written);
+}
+
+/** What a call failed with, which was to fail. */
+export async function failureOf(call: Promise<unknown>): Promise<KinesisFailure> {
+  const failure = await call.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (!(failure instanceof KinesisFailure)) throw new Error(`expected a KinesisFailure, got ${String(failure)}`);
+  return failure;
 }

@@ -1,9 +1,9 @@
 // Real sockets, on this machine only: what is promised is about the wire.
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { answer, refuse, send, type WireHandler, wireServer } from '../../../test/support/kinesis-wire.ts';
+import { answer, failureOf, refuse, send, type WireHandler, wireServer } from '../../../test/support/kinesis-wire.ts';
 import { awsKinesis } from './aws-kinesis.ts';
-import { type KinesisApi, KinesisFailure, type KinesisFailureKind } from './kinesis-api.ts';
+import type { KinesisApi, KinesisFailureKind } from './kinesis-api.ts';
 
 /** Long enough that no test ever meets it, and short enough to be met at once. */
 const LONG_MS = 60_000;
@@ -33,15 +33,6 @@ async function connected(handle: WireHandler, timeouts = {}) {
   const server = await wireServer('http', handle);
   toClose.push(server.close);
   return { api: connect(server.endpoint, timeouts), requests: server.requests };
-}
-
-async function failureOf(call: Promise<unknown>): Promise<KinesisFailure> {
-  const failure = await call.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  if (!(failure instanceof KinesisFailure)) throw new Error(`expected a KinesisFailure, got ${String(failure)}`);
-  return failure;
 }
 
 const KINDS: [string, KinesisFailureKind][] = [

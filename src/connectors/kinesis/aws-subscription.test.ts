@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   answer,
   eventMessage,
+  failureOf,
   refuse,
   send,
   startEvents,
@@ -12,7 +13,7 @@ import {
   wireServer,
 } from '../../../test/support/kinesis-wire.ts';
 import { awsKinesis } from './aws-kinesis.ts';
-import { type KinesisApi, KinesisFailure, type SubscriptionEvent } from './kinesis-api.ts';
+import type { KinesisApi, SubscriptionEvent } from './kinesis-api.ts';
 
 /** Long enough that no test ever meets it, and short enough to be met at once. */
 const LONG_MS = 60_000;
@@ -44,15 +45,6 @@ async function all(events: AsyncIterable<SubscriptionEvent>): Promise<Subscripti
   const came: SubscriptionEvent[] = [];
   for await (const each of events) came.push(each);
   return came;
-}
-
-async function failureOf(call: Promise<unknown>): Promise<KinesisFailure> {
-  const failure = await call.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  if (!(failure instanceof KinesisFailure)) throw new Error(`expected a KinesisFailure, got ${String(failure)}`);
-  return failure;
 }
 
 function deliver(response: WireResponse, ...messages: Uint8Array[]): void {

@@ -1,3 +1,4 @@
+import { backoffMs } from '../../base/backoff.ts';
 import { messageOf, TenantAnalyticsError } from '../../base/errors.ts';
 import type { EpochMs } from '../../base/time.ts';
 import type { RowStream, World } from '../../runtime/ports.ts';
@@ -237,9 +238,10 @@ export class KinesisRowStream implements RowStream {
 
   /** Exponential back-off with full jitter. */
   #later(attempts: number, then: () => void): void {
-    const most = Math.min(BACKOFF_LONGEST_MS, BACKOFF_FIRST_MS * 2 ** (attempts - 1));
     const { signal } = this.#over;
-    const wait = this.#world.sleep(this.#world.random() * most, signal).then(() => {
+    const { random, sleep } = this.#world;
+    const ms = backoffMs(random, attempts - 1, BACKOFF_FIRST_MS, BACKOFF_LONGEST_MS);
+    const wait = sleep(ms, signal).then(() => {
       if (signal.aborted) return;
       then();
       this.#sendReady();

@@ -1,3 +1,4 @@
+import { backoffMs } from '../../base/backoff.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { World } from '../../runtime/ports.ts';
 import {
@@ -66,8 +67,8 @@ export class Outage {
       const code = error instanceof KinesisFailure ? ` [${error.code}]` : '';
       world.warn(`Cannot read ${stream}/${shardId}: ${messageOf(error)}${code}. Trying again; other shards go on.`);
     }
-    const longest = Math.min(BACKOFF_LONGEST_MS, BACKOFF_FIRST_MS * 2 ** Math.min(this.#failures, 20));
-    await world.sleep(BACKOFF_FIRST_MS + world.random() * longest, signal);
+    const jitter = backoffMs(world.random, this.#failures, BACKOFF_FIRST_MS, BACKOFF_LONGEST_MS);
+    await world.sleep(BACKOFF_FIRST_MS + jitter, signal);
   }
 
   over(): void {

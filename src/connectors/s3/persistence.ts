@@ -1,3 +1,4 @@
+import { backoffMs } from '../../base/backoff.ts';
 import { TenantAnalyticsError } from '../../base/errors.ts';
 import type { World } from '../../runtime/ports.ts';
 import { mendingOf, S3Failure, type S3FailureKind } from './s3-failure.ts';
@@ -44,8 +45,8 @@ export class Persistence {
         if (!(error instanceof S3Failure) || givesUp(error, failures)) throw error;
         this.#failed(error);
       }
-      const longest = Math.min(BACKOFF_LONGEST_MS, BACKOFF_FIRST_MS * 2 ** (failures - 1));
-      await this.#world.sleep(this.#world.random() * longest, this.#signal);
+      const { random, sleep } = this.#world;
+      await sleep(backoffMs(random, failures - 1, BACKOFF_FIRST_MS, BACKOFF_LONGEST_MS), this.#signal);
     }
   }
 

@@ -1,4 +1,4 @@
-import { onAbort } from '../../base/abort.ts';
+import { aborted } from '../../base/abort.ts';
 import {
   type StartChurnScoringOptions,
   type StartModelServerOptions,
@@ -33,7 +33,7 @@ async function runUntilAborted<S extends { stop(): Promise<void> }>(
 ): Promise<void> {
   try {
     ready(service);
-    if (!signal.aborted) await new Promise<void>((resolve) => onAbort(signal, resolve));
+    await aborted(signal);
   } finally {
     await service.stop();
   }

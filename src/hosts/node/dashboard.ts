@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { onAbort } from '../../base/abort.ts';
+import { aborted } from '../../base/abort.ts';
 import { messageOf, systemCode, TenantAnalyticsError } from '../../base/errors.ts';
 import { rowFiles } from '../../connectors/file/row-files.ts';
 import { type KinesisApi, KinesisFailure } from '../../connectors/kinesis/kinesis-api.ts';
@@ -140,11 +140,7 @@ export async function runDashboard(
     const running = await openDashboard({ ...request, flag: '--port' }, api, world);
     try {
       ready(running);
-      const aborted = new Promise<undefined>((resolve) => {
-        if (signal.aborted) resolve(undefined);
-        else onAbort(signal, () => resolve(undefined));
-      });
-      const failure = await Promise.race([running.failed, aborted]);
+      const failure = await Promise.race([running.failed, aborted(signal)]);
       if (failure !== undefined) throw failure;
     } finally {
       await running.stop();

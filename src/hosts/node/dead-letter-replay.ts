@@ -47,12 +47,10 @@ export async function replayDeadLetters(
   const sentBefore = await journal.read();
   const streams = new Map<string, KinesisRowStream>();
   const pressure = new Pressure();
-  const failure: { error?: unknown } = {};
   const result = { sent: 0, before: 0, cut: 0, tooLarge: 0 };
   let batch: string[] = [];
   const settle = async () => {
     for (const stream of streams.values()) await stream.accepted();
-    if (failure.error !== undefined) throw failure.error;
     await journal.add(batch);
     batch = [];
   };
@@ -69,7 +67,7 @@ export async function replayDeadLetters(
           result.sent++;
           continue;
         }
-        const writer = streams.get(stream) ?? openStream(stream, api, world, pressure, failure);
+        const writer = streams.get(stream) ?? openStream(stream, api, world, pressure);
         streams.set(stream, writer);
         const record = letter.record === undefined ? Buffer.from(letter.payload, 'base64') : Buffer.from(letter.record);
         const tooLarge = writer.tooLarge;
@@ -95,11 +93,8 @@ function openStream(
   api: Pick<KinesisApi, 'putRecords'>,
   world: World,
   pressure: Pressure,
-  failure: { error?: unknown },
 ): KinesisRowStream {
-  const onFailure = (error: unknown) => {
-    failure.error ??= error;
-  };
+  const onFailure = () => undefined; // `accepted` tells it
   return new KinesisRowStream(api, world, pressure, { stream, parameter: '--stream', onFailure });
 }
 

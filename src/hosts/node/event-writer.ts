@@ -4,30 +4,28 @@ import type { World } from '../../runtime/ports.ts';
 import { Pressure } from '../../runtime/pressure.ts';
 import type { EventWriter } from '../../services/simulator/simulate.ts';
 
-/** Writes events to streams: batches, retries, in order per partition key. */
-export function eventWriter(api: KinesisApi, world: World): EventWriter & { close(): Promise<void> } {
+/**
+ * Writes events to streams: batches, retries, in order per partition key. What a stream refuses for good rejects; the next
+ * event for it begins anew. How much is under way at a time is up to the caller: each `put` resolves once it was accepted.
+ * @param parameter what names the stream, for messages
+ */
+export function eventWriter(
+  api: KinesisApi,
+  world: World,
+  parameter: string,
+): EventWriter & { close(): Promise<void> } {
   const streams = new Map<string, KinesisRowStream>();
-  const pressure = new Pressure();
-  const failure: { error?: unknown } = {};
-  const open = (name: string) => {
-    const options = {
-      stream: name,
-      parameter: 'the stream of the simulator',
-      onFailure: (error: unknown) => {
-        failure.error ??= error;
-      },
-    };
-    const stream = new KinesisRowStream(api, world, pressure, options);
-    streams.set(name, stream);
-    return stream;
+  const open = (stream: string) => {
+    const onFailure = () => streams.delete(stream);
+    const opened = new KinesisRowStream(api, world, new Pressure(), { stream, parameter, onFailure });
+    streams.set(stream, opened);
+    return opened;
   };
   return {
-    async put(name, partitionKey, data) {
-      if (pressure.full) await pressure.relieved();
+    put(name, partitionKey, data) {
       const stream = streams.get(name) ?? open(name);
       stream.send(partitionKey, data);
-      await stream.accepted();
-      if (failure.error !== undefined) throw failure.error;
+      return stream.accepted();
     },
     async close() {
       for (const stream of streams.values()) await stream.close();

@@ -169,7 +169,7 @@ async function runUntil(
       };
       if (failure.error !== undefined) end(failure.error);
       else if (signal.aborted) stop();
-      else signal.addEventListener('abort', stop, { once: true });
+      else onAbort(signal, stop);
       observer.started(engine, parameters, resumed);
     },
   });
@@ -251,7 +251,7 @@ async function startSimulator(
   signal: AbortSignal,
 ): Promise<void> {
   if (perSecond === 0) return;
-  const writer = eventWriter(api, world);
+  const writer = eventWriter(api, world, 'the stream of the simulator');
   // What was not accepted by then is given up: a Kinesis that is gone must not hold up the end.
   onAbort(signal, () => writer.close());
   const { jobs: jobsStream, companies: companiesStream } = STREAMS;

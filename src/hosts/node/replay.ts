@@ -14,8 +14,9 @@ import type { Graph } from '../../runtime/contract.ts';
 import type { Engine } from '../../runtime/engine.ts';
 import type { World } from '../../runtime/ports.ts';
 import { callsAtOnce } from './calls-at-once.ts';
+import { folderOf } from './part-stores.ts';
 import { checkIdentity, identityOf, type ReplayIdentity } from './replay-identity.ts';
-import { folderOf, runGraph } from './run-graph.ts';
+import { runGraph } from './run-graph.ts';
 import { withSecrets } from './secret-parameters.ts';
 import { refuseSharedFolders } from './sink-paths.ts';
 

@@ -16,8 +16,6 @@ import type {
 import { Pressure } from '../../runtime/pressure.ts';
 import { openPartStore } from './part-stores.ts';
 
-export { folderOf } from './part-stores.ts';
-
 export interface GraphRun {
   readonly graph: Graph;
   readonly parameters: Parameters;

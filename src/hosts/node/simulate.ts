@@ -24,7 +24,7 @@ export interface SimulateRequest extends StreamsAt {
 /** Sends events of simulated tenants until the signal is aborted. */
 export async function simulateTenants(request: SimulateRequest, world: World, signal: AbortSignal): Promise<Simulated> {
   const api = openKinesis(request.region, request.endpoint);
-  const writer = eventWriter(api, world);
+  const writer = eventWriter(api, world, 'the stream of the simulator');
   const since = world.clock.now();
   const options = {
     ...SIMULATOR_DEFAULTS,
@@ -57,7 +57,7 @@ export interface SendRequest extends StreamsAt {
 /** Sends records as they are, in their order, and waits until they were accepted. */
 export async function sendRecords(request: SendRequest, world: World): Promise<void> {
   const api = openKinesis(request.region, request.endpoint);
-  const writer = eventWriter(api, world);
+  const writer = eventWriter(api, world, '--stream');
   try {
     for (const record of request.records) {
       await writer.put(request.stream, request.partitionKey, new TextEncoder().encode(record));

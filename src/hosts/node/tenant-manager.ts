@@ -1,8 +1,7 @@
+import { aborted } from '../../base/abort.ts';
 import { lockFolder } from '../../connectors/file/folder-lock.ts';
 import type { KinesisApi } from '../../connectors/kinesis/kinesis-api.ts';
-import { KinesisRowStream } from '../../connectors/kinesis/record-writer.ts';
 import type { World } from '../../runtime/ports.ts';
-import { Pressure } from '../../runtime/pressure.ts';
 import { SIMULATOR_DEFAULTS } from '../../services/simulator/simulate.ts';
 import { seedCompanies } from '../../services/tenant-manager/seed-companies.ts';
 import {
@@ -10,6 +9,7 @@ import {
   startTenantManager,
   type TenantManagerRequest,
 } from '../../services/tenant-manager/server.ts';
+import { eventWriter } from './event-writer.ts';
 import { openKinesis } from './open-kinesis.ts';
 
 /** TenantManager on this machine; its changes go to `stream`. */
@@ -19,10 +19,10 @@ export async function openTenantManager(
   api: KinesisApi,
   world: World,
 ): Promise<RunningTenantManager> {
-  const companies = recordWriter(stream, api, world);
+  const companies = eventWriter(api, world, 'companies.stream.name');
   const { clock, sleep, random, warn } = world;
   try {
-    const { publish } = companies;
+    const publish = (companyID: string, record: Uint8Array) => companies.put(stream, companyID, record);
     const here = { now: clock.now, sleep, random, warn, lockFolder, publish };
     const running = await startTenantManager(request, here);
     return {
@@ -36,27 +36,6 @@ export async function openTenantManager(
     await companies.close();
     throw error;
   }
-}
-
-/** Sends again what Kinesis refuses for now. What it refuses for good rejects; the next call begins anew. */
-function recordWriter(stream: string, api: KinesisApi, world: World) {
-  let writer: KinesisRowStream | undefined;
-  const onFailure = () => {
-    writer = undefined;
-  };
-  const open = () =>
-    new KinesisRowStream(api, world, new Pressure(), { stream, parameter: 'companies.stream.name', onFailure });
-  return {
-    async publish(partitionKey: string, data: Uint8Array): Promise<void> {
-      writer ??= open();
-      const mine = writer;
-      mine.send(partitionKey, data);
-      await mine.accepted();
-    },
-    async close(): Promise<void> {
-      await writer?.close();
-    },
-  };
 }
 
 export interface TenantManagerProcess {
@@ -84,10 +63,7 @@ export async function runTenantManager(
     const seed = seedCompanies(tenants, SIMULATOR_DEFAULTS.seed, world.clock.now());
     const running = await openTenantManager({ ...request, flag: '--port', seed }, stream, api, world);
     ready(running);
-    await new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    await aborted(signal);
     await running.stop();
   } finally {
     api.close();

@@ -1,4 +1,5 @@
-import { onAbort } from '../../base/abort.ts';
+import { aborted, onAbort } from '../../base/abort.ts';
+import { backoffMs } from '../../base/backoff.ts';
 import type { EpochMs } from '../../base/time.ts';
 import { databaseMessage } from './database.ts';
 import type { Unsent } from './tenant-repository.ts';
@@ -88,8 +89,8 @@ export class OutboxPublisher {
             `Changes of tenants cannot be published: ${why}. They wait in the outbox, and are tried again.`,
           );
         }
-        const most = Math.min(BACKOFF_LONGEST_MS, BACKOFF_FIRST_MS * 2 ** failures++);
-        await this.#world.sleep(this.#world.random() * most, signal);
+        const { random, sleep } = this.#world;
+        await sleep(backoffMs(random, failures++, BACKOFF_FIRST_MS, BACKOFF_LONGEST_MS), signal);
       }
     }
   }
@@ -124,7 +125,7 @@ export class OutboxPublisher {
   }
 
   async #stopLimit(signal: AbortSignal, over: AbortSignal): Promise<void> {
-    if (!signal.aborted) await new Promise<void>((resolve) => onAbort(signal, resolve));
+    await aborted(signal);
     await this.#world.sleep(STOP_MS, over);
   }
 }
