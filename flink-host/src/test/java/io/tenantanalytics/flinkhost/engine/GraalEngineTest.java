@@ -1,0 +1,8 @@
+package io.tenantanalytics.flinkhost.engine;
+
+class GraalEngineTest extends ScriptEngineContract {
+  @Override
+  String kind() {
+    return "graaljs";
+  }
+}
