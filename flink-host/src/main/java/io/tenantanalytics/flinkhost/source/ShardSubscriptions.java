@@ -1,0 +1,108 @@
+package io.tenantanalytics.flinkhost.source;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.Collectors;
+import org.apache.flink.kinesis.shaded.software.amazon.awssdk.core.SdkBytes;
+import org.apache.flink.kinesis.shaded.software.amazon.awssdk.core.async.SdkPublisher;
+import org.apache.flink.kinesis.shaded.software.amazon.awssdk.services.kinesis.model.ChildShard;
+import org.apache.flink.kinesis.shaded.software.amazon.awssdk.services.kinesis.model.Record;
+import org.apache.flink.kinesis.shaded.software.amazon.awssdk.services.kinesis.model.SubscribeToShardEvent;
+import org.apache.flink.kinesis.shaded.software.amazon.awssdk.services.kinesis.model.SubscribeToShardEventStream;
+import org.apache.flink.kinesis.shaded.software.amazon.awssdk.services.kinesis.model.SubscribeToShardRequest;
+import org.apache.flink.kinesis.shaded.software.amazon.awssdk.services.kinesis.model.SubscribeToShardResponse;
+import org.apache.flink.kinesis.shaded.software.amazon.awssdk.services.kinesis.model.SubscribeToShardResponseHandler;
+import org.apache.flink.streaming.connectors.kinesis.proxy.KinesisProxyAsyncV2Interface;
+
+/**
+ * The connector's subscriptions (EFO). It passes on only events with records: those without, which tell that a shard is at
+ * its tip, are seen here alone.
+ */
+final class ShardSubscriptions implements KinesisProxyAsyncV2Interface {
+  private final KinesisProxyAsyncV2Interface proxy;
+  private final ShardTips tips;
+
+  ShardSubscriptions(KinesisProxyAsyncV2Interface proxy, ShardTips tips) {
+    this.proxy = proxy;
+    this.tips = tips;
+  }
+
+  @Override
+  public CompletableFuture<Void> subscribeToShard(
+      SubscribeToShardRequest request, SubscribeToShardResponseHandler handler) {
+    String shardId = request.shardId();
+    return proxy.subscribeToShard(request, new Observed(shardId, tips.subscribed(shardId), handler));
+  }
+
+  @Override
+  public void close() {
+    proxy.close();
+  }
+
+  private final class Observed implements SubscribeToShardResponseHandler {
+    private final String shardId;
+    private final Object subscription;
+    private final SubscribeToShardResponseHandler handler;
+
+    private Observed(String shardId, Object subscription, SubscribeToShardResponseHandler handler) {
+      this.shardId = shardId;
+      this.subscription = subscription;
+      this.handler = handler;
+    }
+
+    @Override
+    public void responseReceived(SubscribeToShardResponse response) {
+      handler.responseReceived(response);
+    }
+
+    @Override
+    public void onEventStream(SdkPublisher<SubscribeToShardEventStream> events) {
+      handler.onEventStream(events.map(this::observe));
+    }
+
+    @Override
+    public void exceptionOccurred(Throwable error) {
+      tips.failed(shardId);
+      handler.exceptionOccurred(error);
+    }
+
+    @Override
+    public void complete() {
+      handler.complete();
+    }
+
+    private SubscribeToShardEventStream observe(SubscribeToShardEventStream each) {
+      if (!(each instanceof SubscribeToShardEvent)) return each;
+      SubscribeToShardEvent event = (SubscribeToShardEvent) each;
+      tips.arrived(shardId, subscription, event.records().size(), event.millisBehindLatest());
+      if (event.continuationSequenceNumber() == null) {
+        tips.atEnd(shardId, event.childShards().stream().map(ChildShard::shardId).collect(Collectors.toList()));
+      }
+      return isReadable(event) ? event : readable(event);
+    }
+  }
+
+  private static boolean isReadable(SubscribeToShardEvent event) {
+    for (Record record : event.records()) {
+      ByteBuffer data = record.data().asByteBuffer();
+      if (KplRecords.readable(data) != data) return false;
+    }
+    return true;
+  }
+
+  private static SubscribeToShardEventStream readable(SubscribeToShardEvent event) {
+    List<Record> records = new ArrayList<>(event.records().size());
+    for (Record record : event.records()) {
+      ByteBuffer data = KplRecords.readable(record.data().asByteBuffer());
+      records.add(record.toBuilder().data(SdkBytes.fromByteBuffer(data)).build());
+    }
+    return SubscribeToShardEventStream.subscribeToShardEventBuilder()
+        .records(records)
+        .continuationSequenceNumber(event.continuationSequenceNumber())
+        .millisBehindLatest(event.millisBehindLatest())
+        .childShards(event.childShards())
+        .build();
+  }
+}
