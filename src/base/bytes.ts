@@ -242,6 +242,11 @@ export class ByteReader {
     return this.#bytes.subarray(at, at + size);
   }
 
+  /** A view of all that was not read yet. */
+  rest(): Uint8Array {
+    return this.#bytes.subarray(this.#take(this.remaining));
+  }
+
   #take(size: number): number {
     if (size > this.remaining) {
       throw new RangeError(`the bytes end at ${this.#bytes.length}, ${size - this.remaining} short`);

@@ -26,6 +26,7 @@ export function churnRisk(inputs: readonly string[]): KeyedStage<RiskState, Enri
     id: 'churn-risk',
     inputs,
     state: riskCodec,
+    usesTimers: false,
     key: (row) => row.profile.companyID,
     onEvent(state, row, out) {
       if (row.score === null || (state !== undefined && row.version <= state.version)) {

@@ -33,6 +33,7 @@ export function companyActivity(
     id: 'company-activity',
     inputs,
     state: companyStateCodec,
+    usesTimers: options.decay && options.counting === 'rolling',
     key: (input) => (input.kind === 'looked-up' ? input.job.companyID : input.companyID),
     onEvent: (state, input, out) => activity.onEvent(state, input, out),
     onTimer: (state, at, out) => activity.settle(state, dayOf(at), out),

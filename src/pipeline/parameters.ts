@@ -87,6 +87,9 @@ const application = z.object({
   'record.maxBytes': byteSize.default(1024 * 1024).describe('Longer records are dead letters'),
   'data.dir': text.default('./data').describe('Checkpoints and local services (Node host)'),
   'checkpoint.interval': duration.default(1000).describe('Time between checkpoints (Node host)'),
+  engine: oneOf(['auto', 'v8', 'graaljs'])
+    .default('auto')
+    .describe('What runs the graph (Flink host); auto: V8, else GraalJS'),
 });
 
 const GROUPS = {

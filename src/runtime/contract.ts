@@ -123,6 +123,8 @@ export interface KeyedStage<S, I, O> {
   readonly state: StateCodec<S>;
   key(input: I): string;
   onEvent(state: S | undefined, input: I, out: Collector<O>): S | undefined;
+  /** False: `nextTimer` is always NO_TIMER. The watermark of a stage with timers waits for what HTTP stages before it hold. */
+  readonly usesTimers: boolean;
   /** Called once the watermark has reached `at`, the time that `nextTimer` gave. */
   onTimer(state: S, at: EpochMs, out: Collector<O>): S | undefined;
   /** The one timer of this key, a function of its state alone; NO_TIMER for none. */

@@ -39,6 +39,7 @@ function countingStage(state: StateCodec<Count> = countCodec): KeyedStage<Count,
     id: 'count',
     inputs: ['events'],
     state,
+    usesTimers: true,
     key: (event) => event.key,
     onEvent(known, event, out: Collector<string>) {
       if (event.key === 'bug') throw new Error('a case nobody thought of');

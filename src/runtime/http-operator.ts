@@ -7,9 +7,8 @@ import type { KeyChange, StageChanges } from './checkpoint-format.ts';
 import type { Answer, CallFailure, HttpStage } from './contract.ts';
 import type { Latencies } from './latencies.ts';
 import type { Counters, DeadLetterOperator, Origin, Push } from './operators.ts';
-import type { World } from './ports.ts';
 import type { Pressure } from './pressure.ts';
-import type { ServiceCaller } from './service-caller.ts';
+import type { CallWorld, ServiceCaller } from './service-caller.ts';
 import { ServiceNews } from './service-news.ts';
 
 /** An input that waits for an answer: held back, or gone on without one and to be asked again. */
@@ -37,7 +36,7 @@ interface Cached<A> {
 }
 
 export interface HttpOperatorSetting {
-  readonly world: World;
+  readonly world: CallWorld;
   readonly caller: ServiceCaller;
   readonly pressure: Pressure;
   readonly targets: readonly Push[];
@@ -87,6 +86,8 @@ export class HttpOperator<I, A, O> {
   readonly #held = new Map<number, Waiting<I>>();
   readonly #again = new Map<number, Waiting<I>>();
   readonly #asking = new Map<string, Promise<Answer<A> | CallFailure>>();
+  /** How many wait to be asked again, by order key. */
+  readonly #againByKey = new Map<string, number>();
   readonly #cache: LRUCache<string, Cached<A>>;
   readonly #scratch = new ByteWriter();
   readonly #news: ServiceNews;
@@ -130,6 +131,11 @@ export class HttpOperator<I, A, O> {
 
   get toAskAgain(): number {
     return this.#again.size;
+  }
+
+  /** Whether something of this order key is held, or will leave once more with an answer. */
+  isWaiting(orderKey: string): boolean {
+    return this.#queues.has(orderKey) || this.#againByKey.has(orderKey);
   }
 
   /** The watermark as of the oldest input held; infinity when none is. */
@@ -245,6 +251,7 @@ export class HttpOperator<I, A, O> {
   #keepForLater(waiting: Waiting<I>): void {
     waiting.askAgain = true;
     this.#again.set(waiting.id, waiting);
+    this.#countAgain(waiting.input, 1);
     this.#drain().catch(this.#setting.onFailure);
   }
 
@@ -276,9 +283,17 @@ export class HttpOperator<I, A, O> {
     }
     this.#touched.set(waiting.id, waiting);
     this.#emitFor(waiting, this.#stage.complete(waiting.input, answer.value, false));
+    this.#countAgain(waiting.input, -1);
     this.#roomForAgain.notify();
     this.#setting.changed.notify();
     return true;
+  }
+
+  #countAgain(input: I, more: 1 | -1): void {
+    const key = this.#stage.orderKey(input);
+    const count = (this.#againByKey.get(key) ?? 0) + more;
+    if (count > 0) this.#againByKey.set(key, count);
+    else this.#againByKey.delete(key);
   }
 
   #pause(attempt: number): Promise<void> {
@@ -334,24 +349,36 @@ export class HttpOperator<I, A, O> {
     return to.view();
   }
 
-  /** What waited as of the checkpoint waits again, in its order. */
+  #decode(state: Uint8Array, codecVersion: number): Pick<Waiting<I>, 'askAgain' | 'watermark' | 'origin' | 'input'> {
+    const from = new ByteReader(state);
+    const askAgain = from.byte() === 1;
+    const { watermark } = JSON.parse(from.text()) as { watermark: number | null };
+    const meta = from.text();
+    const payload = from.block().slice();
+    const origin: Origin | null = meta === '' ? null : { meta: JSON.parse(meta) as Origin['meta'], payload };
+    const input = this.#stage.input.decode(from, codecVersion);
+    return { askAgain, watermark: watermark ?? Number.NEGATIVE_INFINITY, origin, input };
+  }
+
+  /** What a host must know of an input as a barrier wrote it, to keep it by key, and to number several again in order. */
+  describe(state: Uint8Array, codecVersion: number): { readonly orderKey: string; readonly watermark: EpochMs } {
+    const { input, watermark } = this.#decode(state, codecVersion);
+    return { orderKey: this.#stage.orderKey(input), watermark };
+  }
+
+  /** What waited as of the checkpoint waits again, in the order of ids; watermarks must not fall in it. */
   restore(states: Iterable<KeyChange>, codecVersion: number, migrated: boolean): void {
     const sorted = [...states].sort((a, b) => Number(a.key) - Number(b.key));
     for (const { key, state } of sorted) {
       if (state === null) continue;
-      const from = new ByteReader(state);
-      const askAgain = from.byte() === 1;
-      const { watermark } = JSON.parse(from.text()) as { watermark: number | null };
-      const meta = from.text();
-      const payload = from.block().slice();
-      const origin: Origin | null = meta === '' ? null : { meta: JSON.parse(meta) as Origin['meta'], payload };
-      const input = this.#stage.input.decode(from, codecVersion);
-      const waiting = this.#hold(Number(key), input, origin, watermark ?? Number.NEGATIVE_INFINITY);
+      const { askAgain, watermark, origin, input } = this.#decode(state, codecVersion);
+      const waiting = this.#hold(Number(key), input, origin, watermark);
       waiting.persisted = true;
       this.#nextID = Math.max(this.#nextID, waiting.id + 1);
       if (askAgain) {
         waiting.askAgain = true;
         this.#again.set(waiting.id, waiting);
+        this.#countAgain(input, 1);
         this.#release(waiting);
         this.#touched.delete(waiting.id);
       }

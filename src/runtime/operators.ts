@@ -43,11 +43,11 @@ export class Counters {
 export class ObjectSinkOperator {
   readonly id: string;
   readonly #sink: ObjectSink<unknown>;
-  readonly #store: PartStore;
+  readonly #store: Pick<PartStore, 'part'>;
   /** Rows since the start of this run. */
   rows = 0;
 
-  constructor(sink: ObjectSink<unknown>, store: PartStore) {
+  constructor(sink: ObjectSink<unknown>, store: Pick<PartStore, 'part'>) {
     this.id = sink.id;
     this.#sink = sink;
     this.#store = store;

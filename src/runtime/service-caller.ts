@@ -6,6 +6,9 @@ import type { CallFailure, HttpLimits, HttpRequest, HttpResponse } from './contr
 import { Latencies } from './latencies.ts';
 import { type HttpTransport, TransportFailure, type World } from './ports.ts';
 
+/** What calls need of the world. */
+export type CallWorld = Pick<World, 'clock' | 'sleep' | 'random' | 'warn'>;
+
 /** The first wait is up to this long, and each later one up to twice the one before, up to the longest. */
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_LONGEST_MS = 10_000;
@@ -19,7 +22,7 @@ const RETRY_AFTER_LONGEST_MS = 60_000;
  */
 export class ServiceCaller {
   readonly breaker: Breaker;
-  readonly #world: World;
+  readonly #world: CallWorld;
   readonly #transport: HttpTransport;
   readonly #limits: HttpLimits;
   readonly #signal: AbortSignal;
@@ -30,7 +33,7 @@ export class ServiceCaller {
   /** Of the requests that were answered, whatever the answer. */
   readonly latencies = new Latencies();
 
-  constructor(world: World, transport: HttpTransport, limits: HttpLimits, signal: AbortSignal) {
+  constructor(world: CallWorld, transport: HttpTransport, limits: HttpLimits, signal: AbortSignal) {
     this.breaker = new Breaker(world.clock, limits.breakerFailures, limits.breakerResetMs);
     this.#world = world;
     this.#transport = transport;

@@ -100,7 +100,7 @@ function sameBytes(one: Uint8Array | undefined, other: Uint8Array): boolean {
   return one !== undefined && Buffer.compare(one, other) === 0;
 }
 
-function modelCompany(world: World) {
+export function modelCompany(world: World) {
   return (_record: unknown, index: number) => {
     const company = world.modelCompanies[index];
     if (company === undefined) throw new Error('the world lacks a company');
@@ -138,13 +138,13 @@ function settingOf(random: Random): Setting {
 }
 
 /** The services of a simulation: none in every third; their chance is their own, so that they leave other seeds as they are. */
-interface Calls {
+export interface Calls {
   readonly random: Random;
   readonly failureChance: number;
   readonly texts: Record<string, string>;
 }
 
-function callsOf(seed: number): Calls {
+export function callsOf(seed: number): Calls {
   const random = seededRandom(seed ^ 0x5eed);
   const oneOf = <T>(...values: readonly [T, ...T[]]) => values[Math.floor(random() * values.length)] ?? values[0];
   if (seed % 3 === 2) return { random, failureChance: 0, texts: { enrichment: 'join', scoring: 'off' } };

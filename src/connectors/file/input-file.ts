@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import { messageOf, TenantAnalyticsError } from '../../base/errors.ts';
+import { messageOf } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { type EpochMs, MAX_TIME } from '../../base/time.ts';
-import { decodeUtf8 } from '../../base/utf8.ts';
-import { type Columns, Rejection, type Source } from '../../runtime/contract.ts';
+import type { Columns, Source } from '../../runtime/contract.ts';
 import { isGzip, openChunks } from './chunk-reader.ts';
 import type { FilePosition } from './file-partition.ts';
+import { firstLine, unreadable } from './first-line.ts';
 
 /** What tells an input file from another: not its path or time, which may change while its content does not. */
 export interface InputIdentity {
@@ -49,29 +49,11 @@ export async function inspectInput(path: string, source: Source<unknown>): Promi
     const gzip = isGzip(head);
     const identity = { name: basename(absolute), size: stat.size, digest: await digestOf(file, stat.size) };
     const firstBytes = await readHead(absolute, gzip, stat.size);
-    const { columns, start } = readFirstLine(path, firstBytes, source);
+    const { columns, start } = firstLine(path, firstBytes, source);
     return { path: absolute, identity, gzip, modifiedAt, columns, start };
   } finally {
     await file.close();
   }
-}
-
-function readFirstLine(
-  path: string,
-  head: Uint8Array,
-  source: Source<unknown>,
-): { columns: Columns | null; start: FilePosition } {
-  const hasMark = head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf;
-  const from = hasMark ? 3 : 0;
-  const end = head.indexOf(0x0a, from);
-  const line = decodeUtf8(head, from, end === -1 ? head.length : end);
-  const columns = line === undefined ? undefined : source.header(line.trimEnd());
-  if (columns instanceof Rejection) throw unreadable(path, columns.message);
-  if (columns === undefined) return { columns: null, start: { offset: from, line: 0 } };
-  if (end === -1 && head.length === LIMITS.headerBytes) {
-    throw unreadable(path, `expected a header of less than ${LIMITS.headerBytes} bytes, got a longer one`);
-  }
-  return { columns, start: { offset: end === -1 ? head.length : end + 1, line: 1 } };
 }
 
 async function readHead(path: string, gzip: boolean, size: number): Promise<Uint8Array> {
@@ -98,8 +80,4 @@ async function digestOf(file: FileHandle, size: number): Promise<string> {
     if (size <= PIECE_BYTES) break;
   }
   return hash.digest('hex');
-}
-
-function unreadable(path: string, why: string, cause?: unknown): TenantAnalyticsError {
-  return new TenantAnalyticsError('INPUT_UNREADABLE', `Cannot read ${path}: ${why}.`, { cause });
 }
