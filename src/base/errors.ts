@@ -28,7 +28,12 @@ export type ErrorCode =
   | 'S3_REFUSED'
   | 'SECRET_UNREADABLE'
   | 'PORT_TAKEN'
-  | 'SERVICE_FAILED';
+  | 'SERVICE_FAILED'
+  | 'FLINK_MISSING'
+  | 'FLINK_FAILED'
+  | 'FLINK_UNREACHABLE'
+  | 'FLINK_REFUSED'
+  | 'JOB_FAILED';
 
 /** What the command line ends with: the work failed, or the words of the command were wrong. */
 type ExitCode = 1 | 2;
@@ -54,6 +59,7 @@ const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
   'STORAGE_FAILED',
   'STOPPED',
   'KINESIS_UNREACHABLE',
+  'FLINK_UNREACHABLE',
 ]);
 
 export class TenantAnalyticsError extends Error {
