@@ -37,6 +37,8 @@ export function clusterConfig({ folder, slots, zooKeeper, extra }: ConfigRequest
     'rest.server.max-content-length': 256 * MIB,
     'io.tmp.dirs': join(folder, 'tmp'),
     'web.upload.dir': join(folder, 'tmp'),
+    // How old an answer about a job may be.
+    'web.refresh-interval': '500 ms',
 
     'taskmanager.numberOfTaskSlots': slots,
     // All parts of the memory: without Flink's own start scripts nobody works out those left open.

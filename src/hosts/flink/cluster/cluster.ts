@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { TenantAnalyticsError } from '../../../base/errors.ts';
@@ -52,6 +52,10 @@ const PORT_TRIES = 5;
 export async function startCluster(setting: ClusterSetting): Promise<FlinkCluster> {
   const tools = await flinkTools();
   const { folder } = setting;
+  // What lies there was written by a cluster before; a look at a log must not find its lines.
+  await rm(join(folder, 'tmp'), { recursive: true, force: true });
+  await rm(join(folder, 'log.before'), { recursive: true, force: true });
+  await rename(join(folder, 'log'), join(folder, 'log.before')).catch(() => undefined);
   for (const part of ['conf', 'log', 'tmp', 'plugins']) await mkdir(join(folder, part), { recursive: true });
   if (setting.s3 === true) await addS3Plugin(join(folder, 'plugins'));
   await writeFile(join(folder, 'conf/log4j2.properties'), LOG_CONFIG);
@@ -245,7 +249,7 @@ export class FlinkCluster {
       if (ended !== undefined) throw await ended.whyEnded();
       // Until it leads it answers with an error.
       known = await this.rest.taskManagers().then(
-        (all) => all.map(({ id }) => id),
+        (all) => all.filter(({ slotsNumber }) => slotsNumber > 0).map(({ id }) => id),
         () => known,
       );
       const running = this.#taskManagers.filter((jvm) => !jvm.hasEnded);

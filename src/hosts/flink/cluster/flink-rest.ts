@@ -262,6 +262,14 @@ export function flinkRest(url: string) {
       return Object.fromEntries(found.map(({ id, sum }) => [id, sum]));
     },
 
+    /** Metrics of a job, such as `numRestarts`; those that are not known (yet) are left out. */
+    async jobMetrics(jobID: string, names: readonly string[]): Promise<Record<string, number>> {
+      const query = `get=${names.map(encodeURIComponent).join(',')}`;
+      const schema = z.array(z.object({ id: text, value: z.coerce.number() }));
+      const found = await call(schema, `/jobs/${jobID}/metrics?${query}`);
+      return Object.fromEntries(found.map(({ id, value }) => [id, value]));
+    },
+
     /** The names of the metrics that a vertex has. */
     async metricNames(jobID: string, vertexID: string): Promise<string[]> {
       const found = await call(z.array(z.object({ id: text })), `/jobs/${jobID}/vertices/${vertexID}/subtasks/metrics`);
@@ -296,7 +304,7 @@ function refused(what: string, status: number, body: string): TenantAnalyticsErr
   const trace = errors.find((error) => error.includes('\n'));
   const why = trace === undefined ? errors.join(' ') : rootCause(trace);
   // Nobody leads yet, or a new leader has not read what the last one left.
-  if (status === 503) {
+  if (status === 503 || /UnavailableDispatcherOperation/.test(body)) {
     return new TenantAnalyticsError('FLINK_UNREACHABLE', `${what}: Flink is not ready: ${why.trim()}`);
   }
   return new TenantAnalyticsError('FLINK_REFUSED', `${what}: Flink refused (${status}): ${why.trim()}`);
