@@ -18,8 +18,12 @@ export function withParameters(command: Command): Command {
     );
 }
 
+export interface HostOptions {
+  readonly host: 'node' | 'flink';
+}
+
 export function hostOption(): Option {
-  return new Option('--host <host>', 'which host runs the graph').choices(['node']).default('node');
+  return new Option('--host <host>', 'which host runs the graph').choices(['node', 'flink']).default('node');
 }
 
 /** @throws TenantAnalyticsError USAGE */

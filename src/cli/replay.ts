@@ -4,11 +4,19 @@ import { Command, InvalidArgumentError } from 'commander';
 import { TenantAnalyticsError } from '../base/errors.ts';
 import { nodeWorld } from '../hosts/node/node-world.ts';
 import { type ReplayObserver, type ReplayResult, replay } from '../hosts/node/replay.ts';
-import { hostOption, type ParameterOptions, parameterHelp, readTexts, withParameters } from './options.ts';
+import { refuseFlinkOptions, replayOnFlink, withFlinkOptions } from './flink.ts';
+import {
+  type HostOptions,
+  hostOption,
+  type ParameterOptions,
+  parameterHelp,
+  readTexts,
+  withParameters,
+} from './options.ts';
 import { grouped } from './output.ts';
 import { stopOnSignal } from './signals.ts';
 
-interface ReplayOptions extends ParameterOptions {
+interface ReplayOptions extends ParameterOptions, HostOptions {
   readonly companies: string;
   readonly jobs: string;
   readonly output: string;
@@ -20,7 +28,9 @@ export function replayCommand(): Command {
     .requiredOption('--companies <file>', 'company records: JSONL or CSV, with or without header, also gzip', once)
     .requiredOption('--jobs <file>', 'job events, in the order they came: the same formats', once)
     .requiredOption('--output <dir>', 'where rows, dead letters (_dead-letters) and state (.state) go', once);
-  return withParameters(command).addOption(hostOption()).addHelpText('after', helpAfter()).action(runReplay);
+  return withFlinkOptions(withParameters(command).addOption(hostOption()))
+    .addHelpText('after', helpAfter())
+    .action((options: ReplayOptions) => (options.host === 'flink' ? replayOnFlink(options) : runReplay(options)));
 }
 
 /** Several files have no order among them: whose events came first would be a guess. Join them before. */
@@ -33,6 +43,7 @@ function helpAfter(): string {
   return `
 All companies are in state before the first job is read. Called again after a crash or Ctrl-C, it goes on where it was;
 after the end it changes nothing; with other inputs or parameters it refuses. S3SinkPath is set to the output folder.
+With --host flink it is a job on an Apache Flink cluster, started for it on this machine (Java and Maven are needed).
 
 Example:
   tenant-analytics replay --companies companies.jsonl --jobs jobs.jsonl --output out \\
@@ -42,6 +53,7 @@ ${parameterHelp(['ApplicationConfigProperties'])}`;
 }
 
 async function runReplay(options: ReplayOptions): Promise<void> {
+  refuseFlinkOptions(options);
   const texts = await readTexts(options);
   const terminal = new Terminal();
   const begun = Date.now();

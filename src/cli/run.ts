@@ -1,7 +1,17 @@
 import { Command } from 'commander';
+import { TenantAnalyticsError } from '../base/errors.ts';
 import { nodeWorld } from '../hosts/node/node-world.ts';
 import type { Running } from '../hosts/node/run.ts';
-import { hostOption, type ParameterOptions, parameterHelp, portOf, readTexts, withParameters } from './options.ts';
+import { type FlinkRunOptions, refuseFlinkOptions, runOnFlink, withFlinkRunOptions } from './flink.ts';
+import {
+  type HostOptions,
+  hostOption,
+  type ParameterOptions,
+  parameterHelp,
+  portOf,
+  readTexts,
+  withParameters,
+} from './options.ts';
 import { grouped, warn } from './output.ts';
 import { stopOnSignal } from './signals.ts';
 import { statusLine } from './status-line.ts';
@@ -10,8 +20,7 @@ export function runCommand(): Command {
   const command = new Command('run').description(
     'run the application on its streams, from its parameters, until it is stopped',
   );
-  return withParameters(command)
-    .addOption(hostOption())
+  return withFlinkRunOptions(withParameters(command).addOption(hostOption()))
     .option('--metrics-port <port>', 'metrics for Prometheus at http://127.0.0.1:<port>/metrics; none when not given')
     .addHelpText(
       'after',
@@ -19,6 +28,11 @@ export function runCommand(): Command {
 Reads the streams of jobs and companies, and writes rows to S3SinkPath and enriched companies to their stream. The state
 lies in data.dir: started again, after Ctrl-C or a crash, it goes on where it was. AWS credentials come from the default
 chain (environment, profile, role); for a local Kinesis set aws.endpoint.
+
+With --host flink it runs as a job of Apache Flink, on a cluster that is started for it on this machine (Java and Maven are
+needed) or, with --cluster, on one that is there. Ctrl-C stops the job with a savepoint, and the next run goes on from it;
+after a crash it goes on from the last checkpoint in data.dir/flink. With --detach job and cluster go on without this
+command; run again it finds them.
 
 Example:
   tenant-analytics run --properties application_properties.json \\
@@ -31,7 +45,18 @@ ${parameterHelp(['ConsumerConfigProperties', 'ProducerConfigProperties', 'Applic
 
 const STATUS_INTERVAL_MS = 10_000;
 
-async function runRun(options: ParameterOptions & { readonly metricsPort?: string }): Promise<void> {
+interface RunOptions extends ParameterOptions, HostOptions {
+  readonly metricsPort?: string;
+}
+
+async function runRun(options: RunOptions & FlinkRunOptions): Promise<void> {
+  if (options.host === 'node') return runOnNode(options);
+  if (options.metricsPort === undefined) return runOnFlink(options);
+  throw new TenantAnalyticsError('USAGE', '--metrics-port is for the Node host: Flink reports metrics by itself.');
+}
+
+async function runOnNode(options: RunOptions): Promise<void> {
+  refuseFlinkOptions(options);
   const texts = await readTexts(options);
   const metricsPort = options.metricsPort === undefined ? undefined : portOf(options.metricsPort, '--metrics-port');
   const world = nodeWorld(warn);

@@ -5,7 +5,7 @@ import type { FoundCheckpoint } from '../../runtime/checkpoint-store.ts';
 import type { Graph } from '../../runtime/contract.ts';
 
 /** What the state of a live run belongs to. With something else it does not go on. */
-const runIdentity = z.object({
+export const runIdentity = z.object({
   graph: z.string(),
   /** Positions are those of these streams, counts are made by these rules, parts under way lie at these paths. */
   fixed: z.record(z.string(), z.unknown()),
@@ -39,11 +39,7 @@ export function checkRunIdentity(asked: RunIdentity, found: FoundCheckpoint, ide
   const parsed = runIdentity.safeParse(identity);
   if (!parsed.success) throw mismatch(folder, ['its state is not that of a run, but of a replay or another program']);
   const known = parsed.data;
-  const differences = Object.keys({ ...known.fixed, ...asked.fixed }).flatMap((name) => {
-    const [was, is] = [JSON.stringify(known.fixed[name]), JSON.stringify(asked.fixed[name])];
-    return was === is ? [] : [`${name} was ${was ?? 'not known'}, now ${is ?? 'not known'}`];
-  });
-  if (known.graph !== asked.graph) differences.push(`graph ${known.graph}, now ${asked.graph}`);
+  const differences = differencesOf(asked, known);
   for (const id of known.httpStages) {
     if (asked.httpStages.includes(id)) continue;
     const held = [...(found.stages.get(id)?.states ?? [])].length;
@@ -56,7 +52,17 @@ export function checkRunIdentity(asked: RunIdentity, found: FoundCheckpoint, ide
   if (differences.length > 0) throw mismatch(folder, differences);
 }
 
-function mismatch(folder: string, differences: readonly string[]): TenantAnalyticsError {
+/** In what a run differs from the one that some state belongs to, but for what may be held. */
+export function differencesOf(asked: RunIdentity, known: RunIdentity): string[] {
+  const differences = Object.keys({ ...known.fixed, ...asked.fixed }).flatMap((name) => {
+    const [was, is] = [JSON.stringify(known.fixed[name]), JSON.stringify(asked.fixed[name])];
+    return was === is ? [] : [`${name} was ${was ?? 'not known'}, now ${is ?? 'not known'}`];
+  });
+  if (known.graph !== asked.graph) differences.push(`graph ${known.graph}, now ${asked.graph}`);
+  return differences;
+}
+
+export function mismatch(folder: string, differences: readonly string[]): TenantAnalyticsError {
   return new TenantAnalyticsError(
     'STATE_MISMATCH',
     `The state in ${folder} belongs to another run: ${differences.join('; ')}. Run it as before, or choose another data.dir to begin anew.`,

@@ -34,7 +34,7 @@ export interface ClusterSetting {
 }
 
 /** One process of a cluster: what is needed to watch it and to end it. */
-export type ClusterProcess = Pick<Jvm, 'name' | 'pid' | 'logFile' | 'hasEnded' | 'ended' | 'kill'>;
+export type ClusterProcess = Pick<Jvm, 'name' | 'pid' | 'logFile' | 'hasEnded' | 'ended' | 'kill' | 'whyEnded'>;
 
 const JOB_MANAGER = 'org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint';
 const TASK_MANAGER = 'org.apache.flink.runtime.taskexecutor.TaskManagerRunner';

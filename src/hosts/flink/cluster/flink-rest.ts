@@ -98,6 +98,8 @@ export interface JarRun {
   readonly parallelism?: number;
   /** A savepoint or a retained checkpoint to go on from. */
   readonly savepointPath?: string | undefined;
+  /** CLAIM: the job owns what it goes on from, and removes it once it has a later checkpoint. */
+  readonly claimMode?: 'CLAIM' | 'NO_CLAIM';
   /** State that no operator of the job takes is left behind, rather than refused. */
   readonly allowNonRestoredState?: boolean;
   /** 32 hexadecimal digits, to know the job before it is there; Flink makes one when not given. */

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { TenantAnalyticsError } from '../../base/errors.ts';
-import { packageFile } from '../../services/local-kinesis/package-file.ts';
+import { TenantAnalyticsError } from '../../../base/errors.ts';
+import { packageFile } from '../../../services/local-kinesis/package-file.ts';
 
 const JAR = 'dist/flink/tenant-analytics-flink.jar';
 const BUILD = 'flink-host/build.js';
@@ -33,7 +33,10 @@ export async function applicationJar(warn: (message: string) => void): Promise<s
   const canBuild = existsSync(join(root, BUILD));
   if (madeAt > 0 && (!canBuild || (await latestChange(root)) <= madeAt)) return jar;
   if (!canBuild) {
-    throw new TenantAnalyticsError('FLINK_MISSING', `Expected the job for Flink at ${jar}. Build it: npm run build:flink.`);
+    throw new TenantAnalyticsError(
+      'FLINK_MISSING',
+      `Expected the job for Flink at ${jar}. Build it: npm run build:flink.`,
+    );
   }
   warn(`Building the job for Flink (${madeAt > 0 ? 'its sources have changed' : 'once'}) …`);
   await build(root);
@@ -73,7 +76,10 @@ function build(root: string): Promise<void> {
       const errors = lines.filter((line) => /error/i.test(line));
       const why = (errors.length > 0 ? errors.slice(0, 3) : lines.slice(-3)).join(' ');
       reject(
-        new TenantAnalyticsError('FLINK_MISSING', `The job for Flink could not be built: ${why} Try: npm run build:flink.`),
+        new TenantAnalyticsError(
+          'FLINK_MISSING',
+          `The job for Flink could not be built: ${why} Try: npm run build:flink.`,
+        ),
       );
     });
   });

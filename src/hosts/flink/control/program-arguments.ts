@@ -1,4 +1,4 @@
-import { type Parameters, type ParameterTexts, SECRET_PARAMETERS } from '../../pipeline/parameters.ts';
+import { type Parameters, type ParameterTexts, SECRET_PARAMETERS } from '../../../pipeline/parameters.ts';
 
 export interface ProgramSetting {
   readonly mode: 'run' | 'replay';
