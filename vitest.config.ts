@@ -1,10 +1,12 @@
 import { availableParallelism } from 'node:os';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 import { CountReporter } from './test/support/count-reporter.ts';
 
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'],
+    // npm run test:flink
+    exclude: [...configDefaults.exclude, 'test/flink/**'],
     // Many tests wait for a program or a clock: on two cores, two at a time take little more than half as long.
     maxWorkers: Math.max(2, availableParallelism()),
     testTimeout: 120_000,

@@ -1,6 +1,10 @@
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.regex.Pattern;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.functions.OpenContext;
+import org.apache.flink.api.common.serialization.SimpleStringEncoder;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.api.common.typeinfo.Types;
@@ -8,6 +12,9 @@ import org.apache.flink.api.connector.source.util.ratelimit.RateLimiterStrategy;
 import org.apache.flink.connector.datagen.source.DataGeneratorSource;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
+import org.apache.flink.streaming.api.functions.sink.filesystem.StreamingFileSink;
+import org.apache.flink.streaming.api.functions.sink.filesystem.bucketassigners.BasePathBucketAssigner;
+import org.apache.flink.streaming.api.functions.sink.filesystem.rollingpolicies.OnCheckpointRollingPolicy;
 import org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink;
 import org.apache.flink.util.Collector;
 
@@ -23,14 +30,17 @@ public class CountingJob {
     long failAt = number(arguments, "--fail-at", -1);
     if (arguments.contains("--fail-in-main")) throw new IllegalArgumentException("main was told to fail");
     var environment = StreamExecutionEnvironment.getExecutionEnvironment();
+    // A replay: as many numbers as the file of jobs has lines, each a row below S3SinkPath.
+    int jobs = arguments.indexOf("--jobs");
+    long until = jobs == -1 ? number(arguments, "--until", Long.MAX_VALUE) : lines(arguments.get(jobs + 1));
     environment.enableCheckpointing(number(arguments, "--checkpoint-interval-ms", 200));
     var numbers =
         new DataGeneratorSource<Long>(
             value -> value,
-            number(arguments, "--until", Long.MAX_VALUE),
+            until,
             RateLimiterStrategy.perSecond(number(arguments, "--rate", 2000)),
             Types.LONG);
-    environment
+    var counted = environment
         .fromSource(numbers, WatermarkStrategy.noWatermarks(), "numbers")
         .uid("numbers")
         // One, so that the numbers of each rest come in their order.
@@ -38,10 +48,32 @@ public class CountingJob {
         .keyBy(value -> value % KEYS)
         .process(new Count(failAt))
         .uid("count")
-        .name("count")
-        .sinkTo(new DiscardingSink<>())
-        .uid("end");
+        .name("count");
+    if (jobs == -1) counted.sinkTo(new DiscardingSink<>()).uid("end");
+    else counted.addSink(rows(String.join(" ", words))).uid("rows");
     environment.execute("counting");
+  }
+
+  static long lines(String path) throws Exception {
+    try (var lines = Files.lines(Path.of(path))) {
+      return lines.count();
+    }
+  }
+
+  static StreamingFileSink<Long> rows(String words) {
+    var path = Pattern.compile("\"S3SinkPath\":\"([^\"]+)\"").matcher(words);
+    if (!path.find()) throw new IllegalArgumentException("expected S3SinkPath, got " + words);
+    return StreamingFileSink.<Long>forRowFormat(
+            new org.apache.flink.core.fs.Path(path.group(1)), new SimpleStringEncoder<>())
+        .withRollingPolicy(OnCheckpointRollingPolicy.build())
+        .withBucketAssigner(
+            new BasePathBucketAssigner<>() {
+              @Override
+              public String getBucketId(Long value, Context context) {
+                return "dt=2025-01-01";
+              }
+            })
+        .build();
   }
 
   static long number(java.util.List<String> arguments, String name, long otherwise) {

@@ -40,7 +40,7 @@ const JOB_MANAGER = 'org.apache.flink.runtime.entrypoint.StandaloneSessionCluste
 const TASK_MANAGER = 'org.apache.flink.runtime.taskexecutor.TaskManagerRunner';
 /** The one within Flink's own jars. */
 const ZOOKEEPER = 'org.apache.flink.shaded.zookeeper3.org.apache.zookeeper.server.ZooKeeperServerMain';
-const START_LIMIT_MS = 120_000;
+const START_LIMIT_MS = 240_000;
 const LOOK_MS = 100;
 const PORT_TRIES = 5;
 

@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { flinkTools } from '../../src/hosts/flink/cluster/tools.ts';
+import { flinkTools } from '../../../src/hosts/flink/cluster/tools.ts';
 
-const SOURCE = fileURLToPath(new URL('counting-job/CountingJob.java', import.meta.url));
+const SOURCE = fileURLToPath(new URL('../counting-job/CountingJob.java', import.meta.url));
 const runFile = promisify(execFile);
 
 /** Compiles the job of the tests into `folder`, and returns its jar. */
