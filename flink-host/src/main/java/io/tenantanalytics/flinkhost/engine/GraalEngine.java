@@ -1,6 +1,7 @@
 package io.tenantanalytics.flinkhost.engine;
 
 import io.tenantanalytics.flinkhost.engine.isolated.Watchdog;
+import java.lang.reflect.Field;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.time.Duration;
@@ -21,12 +22,7 @@ final class GraalEngine implements ScriptEngine {
   private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
 
   /** Shared by the engines of a job in a JVM: a bundle is parsed once. */
-  private static final Engine ENGINE =
-      Engine.newBuilder("js")
-          .allowExperimentalOptions(true)
-          // ScriptEngines says it in terms of this project.
-          .option("engine.WarnInterpreterOnly", "false")
-          .build();
+  private static final Engine ENGINE = newEngine();
 
   private final Context context;
   private final Watchdog.Watch watch;
@@ -47,6 +43,8 @@ final class GraalEngine implements ScriptEngine {
   GraalEngine(String source, String name, String prelude, long limitNanos) {
     this.limitNanos = limitNanos;
     context = newContext();
+    // Loads most of GraalJS's own classes: that can take seconds, and is not the bundle's fault.
+    context.eval(sourceOf("0", "flink-host:start"));
     watch = Watchdog.watch(limitNanos, this::interrupt);
     try {
       Value script =
@@ -68,6 +66,23 @@ final class GraalEngine implements ScriptEngine {
       close();
       throw failed;
     }
+  }
+
+  private static Engine newEngine() {
+    try {
+      // The first engine of a class loader leaves a shutdown hook, which would keep the classes of a job in memory for as long
+      // as the JVM lives. It closes engines when the JVM ends: not needed here.
+      Field hook = Engine.class.getDeclaredField("shutdownHookInitialized");
+      hook.setAccessible(true);
+      hook.setBoolean(null, true);
+    } catch (ReflectiveOperationException | RuntimeException another) {
+      // Another version, without that field: a resubmission costs memory, and works.
+    }
+    return Engine.newBuilder("js")
+        .allowExperimentalOptions(true)
+        // ScriptEngines says it in terms of this project.
+        .option("engine.WarnInterpreterOnly", "false")
+        .build();
   }
 
   private static Context newContext() {

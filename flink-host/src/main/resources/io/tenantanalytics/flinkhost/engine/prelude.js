@@ -3,7 +3,6 @@
  * and nothing that the script throws leaves it, so that an error reads the same whatever the engine.
  */
 ((host) => {
-  'use strict';
   const FAILED = -1;
   const REPLACED = -2;
   const TEXT_CHARACTERS_MAX = 8192;
@@ -11,7 +10,9 @@
 
   for (const name of ['call', 'exchange', 'reserve']) {
     if (typeof host?.[name] !== 'function') {
-      throw new TypeError(`expected the bundle to define a global object host with a function ${name}, got ${typeof host?.[name]}`);
+      throw new TypeError(
+        `expected the bundle to define a global object host with a function ${name}, got ${typeof host?.[name]}`,
+      );
     }
   }
   for (const name of ['input', 'output']) {

@@ -23,7 +23,6 @@ const functions = {
   failWithCause: () => {
     throw new PlainError('outer', { cause: new RangeError('inner') });
   },
-  // biome-ignore lint/style/useThrowOnlyError: a script may.
   failWithText: (argument) => {
     throw argument;
   },
@@ -41,18 +40,18 @@ const functions = {
     }
   },
   loopInPromise: () => {
-    Promise.resolve().then(() => {
+    void Promise.resolve().then(() => {
       for (;;);
     });
     return 'queued';
   },
   reject: () => {
-    Promise.reject(new PlainError('nobody listens'));
+    void Promise.reject(new PlainError('nobody listens'));
     return 'rejected';
   },
   rejectAndHandle: () => {
     const promise = Promise.reject(new PlainError('somebody listens'));
-    Promise.resolve().then(() => promise.catch(() => count++));
+    void Promise.resolve().then(() => promise.catch(() => count++));
     return 'handled';
   },
   fillHeap: () => {
@@ -90,7 +89,7 @@ globalThis.host = {
     const target = new Uint8Array(this.output);
     for (let copy = 0; copy < copies; copy++) target.set(new Uint8Array(this.input, 0, length), copy * length);
     if (mode === 'later') {
-      Promise.resolve().then(() => Promise.resolve().then(() => target.fill(9, 0, length)));
+      void Promise.resolve().then(() => Promise.resolve().then(() => target.fill(9, 0, length)));
     }
     count++;
     return length * copies;
