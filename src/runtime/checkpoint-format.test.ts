@@ -10,10 +10,9 @@ import {
   encodeCheckpoint,
   FORMAT_VERSION,
   type FormatReaders,
-  type KeyChange,
   keyChanges,
-  type StageChanges,
 } from './checkpoint-format.ts';
+import type { KeyChange, StageChanges } from './state-changes.ts';
 
 function changesOf(stage: string, codecVersion: number, changes: readonly KeyChange[]): StageChanges {
   const to = new ByteWriter(8);

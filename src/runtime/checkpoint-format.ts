@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import { messageOf, TenantAnalyticsError } from '../base/errors.ts';
+import type { KeyChange, StageChanges } from './state-changes.ts';
 
 /**
  * One file of a checkpoint: `TACHKPT`, format version, meta (JSON), state changes, CRC-32 of all before it.
@@ -12,20 +13,6 @@ export const FORMAT_VERSION = 1;
 
 const MAGIC = Uint8Array.from('TACHKPT', (letter) => letter.charCodeAt(0));
 const CRC_BYTES = 4;
-
-export interface KeyChange {
-  readonly key: string;
-  /** Null: the key was removed. */
-  readonly state: Uint8Array | null;
-}
-
-/** The changed keys of one stage; `entries` holds `count` of them, encoded. */
-export interface StageChanges {
-  readonly stage: string;
-  readonly codecVersion: number;
-  readonly count: number;
-  readonly entries: Uint8Array;
-}
 
 export interface CheckpointFile {
   readonly meta: CheckpointMeta;

@@ -7,11 +7,10 @@ import {
   CorruptFile,
   decodeCheckpoint,
   encodeCheckpoint,
-  type KeyChange,
   keyChanges,
-  type StageChanges,
 } from './checkpoint-format.ts';
 import type { World } from './ports.ts';
+import type { KeyChange, StageChanges } from './state-changes.ts';
 
 const CHECKPOINT_NAME = /^chk-(\d{12})$/;
 const BASE_NAME = /^base-(\d{12})$/;

@@ -1,6 +1,6 @@
-import type { StageChanges } from './checkpoint-format.ts';
 import type { CheckpointStore } from './checkpoint-store.ts';
 import type { PartStore, PartsBarrier, RowStream, World } from './ports.ts';
+import type { StageChanges } from './state-changes.ts';
 
 /** What a checkpoint holds besides keyed state and sink parts; JSON. */
 export interface CheckpointBody {

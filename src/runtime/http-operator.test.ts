@@ -4,13 +4,14 @@ import { VirtualTime } from '../../test/support/virtual-time.ts';
 import { ByteReader } from '../base/bytes.ts';
 import { seededRandom } from '../base/random.ts';
 import { Signal } from '../base/signal.ts';
-import { type KeyChange, keyChanges } from './checkpoint-format.ts';
+import { keyChanges } from './checkpoint-format.ts';
 import { type DeadLetter, type HttpLimits, type HttpResponse, type HttpStage, Rejection } from './contract.ts';
 import { HttpOperator } from './http-operator.ts';
 import { Counters, DeadLetterOperator } from './operators.ts';
 import { type HttpTransport, TransportFailure, type World } from './ports.ts';
 import { Pressure } from './pressure.ts';
 import { ServiceCaller } from './service-caller.ts';
+import type { KeyChange } from './state-changes.ts';
 
 interface Question {
   readonly key: string;

@@ -3,13 +3,13 @@ import { backoffMs } from '../base/backoff.ts';
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import { Signal } from '../base/signal.ts';
 import type { EpochMs } from '../base/time.ts';
-import type { KeyChange, StageChanges } from './checkpoint-format.ts';
 import type { Answer, CallFailure, HttpStage } from './contract.ts';
 import type { Latencies } from './latencies.ts';
 import type { Counters, DeadLetterOperator, Origin, Push } from './operators.ts';
 import type { Pressure } from './pressure.ts';
 import type { CallWorld, ServiceCaller } from './service-caller.ts';
 import { ServiceNews } from './service-news.ts';
+import type { KeyChange, StageChanges } from './state-changes.ts';
 
 /** An input that waits for an answer: held back, or gone on without one and to be asked again. */
 interface Waiting<I> {

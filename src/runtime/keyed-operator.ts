@@ -1,7 +1,7 @@
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import type { EpochMs } from '../base/time.ts';
-import type { KeyChange, StageChanges } from './checkpoint-format.ts';
 import { type Collector, type KeyedStage, NO_TIMER } from './contract.ts';
+import type { KeyChange, StageChanges } from './state-changes.ts';
 import { type Timed, Timers } from './timers.ts';
 
 interface Entry<S> extends Timed {

@@ -5,7 +5,8 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { LIMITS } from '../../base/limits.ts';
 import { type ChunkReader, isGzip, openChunks } from './chunk-reader.ts';
-import { FilePartition, type FilePosition } from './file-partition.ts';
+import { FilePartition } from './file-partition.ts';
+import type { FilePosition } from './first-line.ts';
 
 let folder = '';
 let files = 0;

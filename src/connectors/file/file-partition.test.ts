@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ChunkReader } from './chunk-reader.ts';
-import { FilePartition, type FilePosition } from './file-partition.ts';
+import { FilePartition } from './file-partition.ts';
+import type { FilePosition } from './first-line.ts';
 
 /** What a partition hands on: a record, or the head of one that is too long and its whole size. */
 interface Delivered {

@@ -2,6 +2,7 @@ import type { EpochMs } from '../../base/time.ts';
 import type { Columns, RecordMeta } from '../../runtime/contract.ts';
 import type { Partition, Position, RecordVisitor, TooLongVisitor } from '../../runtime/ports.ts';
 import { type ChunkReader, openChunks } from './chunk-reader.ts';
+import type { FilePosition } from './first-line.ts';
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
@@ -18,14 +19,6 @@ export interface FilePartitionOptions {
   readonly maxRecordBytes: number;
   /** Opens the bytes from an offset on; by default those of `path`. */
   readonly open?: (offset: number) => Promise<ChunkReader>;
-}
-
-/** Where reading goes on. */
-export interface FilePosition {
-  /** Offset of the next line in the (uncompressed) file. */
-  readonly offset: number;
-  /** Physical lines before it. */
-  readonly line: number;
 }
 
 /**

@@ -2,7 +2,14 @@ import { TenantAnalyticsError } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { decodeUtf8 } from '../../base/utf8.ts';
 import { type Columns, Rejection, type Source } from '../../runtime/contract.ts';
-import type { FilePosition } from './file-partition.ts';
+
+/** Where reading goes on. */
+export interface FilePosition {
+  /** Offset of the next line in the (uncompressed) file. */
+  readonly offset: number;
+  /** Physical lines before it. */
+  readonly line: number;
+}
 
 /**
  * What the head of a file says, its first {@link LIMITS.headerBytes} uncompressed bytes: the columns that a header line

@@ -6,7 +6,7 @@ import { LIMITS } from '../../base/limits.ts';
 import { type EpochMs, MAX_TIME } from '../../base/time.ts';
 import type { Columns, Source } from '../../runtime/contract.ts';
 import { isGzip, openChunks } from './chunk-reader.ts';
-import type { FilePosition } from './file-partition.ts';
+import type { FilePosition } from './first-line.ts';
 import { firstLine, unreadable } from './first-line.ts';
 
 /** What tells an input file from another: not its path or time, which may change while its content does not. */

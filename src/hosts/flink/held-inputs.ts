@@ -1,7 +1,7 @@
 import { ByteReader } from '../../base/bytes.ts';
 import type { EpochMs } from '../../base/time.ts';
-import type { KeyChange } from '../../runtime/checkpoint-format.ts';
 import type { HttpOperator } from '../../runtime/http-operator.ts';
+import type { KeyChange } from '../../runtime/state-changes.ts';
 
 /**
  * What an HTTP stage holds, as the host keeps it: by key, so that it moves with its key when the job is given another

@@ -86,7 +86,7 @@ export class StagesOperator {
     this.#timed = this.#keyed.flatMap(({ usesTimers }, index) => (usesTimers ? [index] : []));
     const outputs: StageOutput[] = [];
     const http = new Map<string, { operator: AnyHttp; held: HeldInputs }>();
-    for (const stage of graph.stages.toReversed()) {
+    for (const stage of [...graph.stages].reverse()) {
       const after = targets.get(stage.id) ?? [];
       if (stage.kind === 'http') {
         const operator = this.#callOperator(stage, after);

@@ -1,6 +1,7 @@
 import { storageError, systemCode } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
-import { FilePartition, type FilePosition } from '../../connectors/file/file-partition.ts';
+import { FilePartition } from '../../connectors/file/file-partition.ts';
+import type { FilePosition } from '../../connectors/file/first-line.ts';
 import { lockFolder } from '../../connectors/file/folder-lock.ts';
 import type { InputFile } from '../../connectors/file/input-file.ts';
 import { nodeTransport } from '../../connectors/http/node-transport.ts';

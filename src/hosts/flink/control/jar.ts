@@ -12,9 +12,9 @@ const SOURCES = [
   'flink-host',
   'src/base',
   'src/core',
-  'src/runtime/contract.ts',
+  'src/runtime',
+  'src/connectors/file/first-line.ts',
   'src/pipeline',
-  'src/hosts/bundle.ts',
   'src/hosts/flink',
 ];
 /** Made by a build, or no part of the job. */

@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { KinesisApi } from '../../src/connectors/kinesis/kinesis-api.ts';
+import { untilAllTasksRun } from '../../src/hosts/flink/cluster/job-watch.ts';
+import { openKinesis } from '../../src/hosts/node/open-kinesis.ts';
+import { LOCAL_REGION, type LocalKinesis, startLocalKinesis } from '../support/local-kinesis.ts';
+import { contentsOf, put } from '../support/stream-contents.ts';
+import { type Profile, TestServices } from '../support/test-services.ts';
+import { GraphCluster, repeated, rowLines } from './support/graph-job.ts';
+import { missing, needs } from './support/needs.ts';
+import { scratchFolder } from './support/scratch.ts';
+
+const folder = await scratchFolder();
+const never = new AbortController().signal;
+const COMPANIES = 6;
+const DAY = Date.UTC(2026, 0, 15);
+
+const company = (index: number): Profile => ({
+  companyID: `comp_${index}`,
+  industry: 'retail',
+  revenu: 1000,
+  employees: 10,
+  job30: 0,
+  job90: 0,
+  monthlyFee: 100,
+  totalFee: 1200,
+  updatedAt: DAY - 86_400_000,
+});
+
+describe.skipIf(missing !== null)(`a live job on Flink, over streams and services${needs}`, () => {
+  let graphs: GraphCluster;
+  let kinesis: LocalKinesis;
+  let api: KinesisApi;
+  const services = new TestServices(
+    new Map(Array.from({ length: COMPANIES }, (_, index) => [`comp_${index}`, company(index)])),
+  );
+
+  beforeAll(async () => {
+    kinesis = await startLocalKinesis();
+    for (const [name, shards] of [
+      ['bigdatajobs', 2],
+      ['companies', 1],
+      ['enrichedcompanies', 1],
+    ] as const) {
+      await kinesis.createStream(name, shards);
+    }
+    api = openKinesis(LOCAL_REGION, kinesis.endpoint);
+    await services.start();
+    graphs = await GraphCluster.start({ folder: `${folder}/cluster` });
+  });
+  afterAll(async () => {
+    await graphs?.stop();
+    await services.stop();
+    api?.close();
+    await kinesis?.stop();
+  });
+
+  let sent = 0;
+  /** Each company in turn, a second later each time. */
+  const send = async (count: number) => {
+    const records = Array.from({ length: count }, () => {
+      const companyID = `comp_${sent % COMPANIES}`;
+      const event = {
+        companyID,
+        userID: 'user_1',
+        nbJobs: 1,
+        creationDate: DAY + 1000 * sent,
+        eventID: `event-${sent}`,
+      };
+      sent++;
+      return { partitionKey: companyID, data: JSON.stringify(event) };
+    });
+    await put(api, 'bigdatajobs', records);
+  };
+  const enriched = async () => (await contentsOf(api, 'enrichedcompanies')).map(({ text }) => JSON.parse(text) as Row);
+  const eventIDs = async () => new Set((await enriched()).map(({ eventID }) => eventID));
+
+  test('each record counts once through split, merge and the kill of a TaskManager; rows go to files and to the stream', async () => {
+    const output = `${folder}/rows`;
+    const endpoint = { 'aws.region': LOCAL_REGION, 'aws.endpoint': kinesis.endpoint };
+    const settings = Object.fromEntries(
+      services.settings('sink.roll.age=1s', 'score.retries=0').map((text) => text.split('=')),
+    );
+    const jobID = await graphs.submitLive(
+      {
+        ConsumerConfigProperties: {
+          ...endpoint,
+          'jobs.stream.initial.position': 'TRIM_HORIZON',
+          'companies.stream.initial.position': 'TRIM_HORIZON',
+        },
+        ProducerConfigProperties: { 'aws.region': LOCAL_REGION },
+        ApplicationConfigProperties: { S3SinkPath: `file://${output}`, ...settings },
+      },
+      2,
+    );
+    await untilAllTasksRun(graphs.cluster.rest, jobID, { signal: never });
+    await send(60);
+    await expect.poll(async () => (await eventIDs()).size).toBe(60);
+
+    await kinesis.split('bigdatajobs', 'shardId-000000000000');
+    await send(60);
+    await expect.poll(async () => (await eventIDs()).size).toBe(120);
+    await kinesis.merge('bigdatajobs', 'shardId-000000000002', 'shardId-000000000003');
+    await send(60);
+    await expect.poll(async () => (await eventIDs()).size).toBe(180);
+
+    await graphs.cluster.kill(0, 'SIGKILL');
+    await graphs.cluster.startTaskManager();
+    await untilAllTasksRun(graphs.cluster.rest, jobID, { signal: never });
+    await send(60);
+    await expect.poll(async () => (await eventIDs()).size).toBe(240);
+
+    // While scoring is away rows leave without a score, and once more with it.
+    services.illness = ({ method }) => (method === 'POST' ? 503 : undefined);
+    await send(12);
+    await expect
+      .poll(async () => (await enriched()).filter(({ scoreStatus }) => scoreStatus === 'unavailable').length)
+      .toBeGreaterThan(0);
+    services.illness = () => undefined;
+    const scored = async () => (await enriched()).filter(({ scoreStatus }) => scoreStatus === 'scored');
+    await expect.poll(async () => new Set((await scored()).map(({ eventID }) => eventID)).size).toBe(252);
+
+    // Rows of a company are numbered without a gap: none was counted twice, none left out.
+    const versions = new Map<string, Set<number>>();
+    for (const { companyID, version } of await enriched()) {
+      versions.set(companyID, (versions.get(companyID) ?? new Set()).add(version));
+    }
+    expect([...versions.values()].map((seen) => [seen.size, Math.max(...seen)])).toEqual(
+      Array.from({ length: COMPANIES }, () => [252 / COMPANIES, 252 / COMPANIES]),
+    );
+    // A repeat on the stream, after the kill, says the same.
+    const told = new Map<string, string>();
+    for (const row of await enriched()) {
+      const key = `${row.companyID} ${row.version} ${row.scoreStatus}`;
+      expect(told.get(key) ?? JSON.stringify(row)).toBe(JSON.stringify(row));
+      told.set(key, JSON.stringify(row));
+    }
+
+    // Files are finished by age, at a checkpoint: all rows are there, once.
+    const inFiles = async () => {
+      const lines = await rowLines(output).catch(() => []);
+      return new Set(lines.map((line) => (JSON.parse(line) as Row).eventID)).size;
+    };
+    await expect.poll(inFiles).toBe(252);
+    expect(repeated(await rowLines(output))).toEqual([]);
+
+    const savepoint = await graphs.cluster.rest.stopWithSavepoint(jobID, `file://${folder}/savepoints`);
+    expect(savepoint).toContain('/savepoints/');
+  });
+});
+
+interface Row {
+  readonly companyID: string;
+  readonly version: number;
+  readonly eventID: string;
+  readonly scoreStatus: string;
+}
