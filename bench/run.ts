@@ -1,14 +1,16 @@
-/** `npm run bench -- [SUITE] [--quick] [--runs N] [--only ID,ID]`: see README.md. Tables on stdout, progress on stderr. */
+/** `npm run bench -- [SUITE] [--quick] [--runs N] [--only ID,ID] [--events N]`: see README.md. Tables on stdout, progress on stderr. */
 import { parseArgs } from 'node:util';
 import { callsSuite } from './suites/calls.ts';
+import { flinkSuite } from './suites/flink.ts';
 import { latencySuite } from './suites/latency.ts';
 import { replaySuite } from './suites/replay.ts';
 import type { Suite } from './suites/suite.ts';
 import { machineLine } from './table.ts';
 
 /** The first is run when none is named. A new suite is one file and one entry. */
-const SUITES: readonly [Suite, ...Suite[]] = [replaySuite, callsSuite, latencySuite];
+const SUITES: readonly [Suite, ...Suite[]] = [replaySuite, callsSuite, latencySuite, flinkSuite];
 const RUNS_MAX = 100;
+const EVENTS_MAX = 50_000_000;
 
 const HELP = `Usage: npm run bench -- [SUITE] [options]
 
@@ -19,6 +21,9 @@ Options:
   --runs N      rounds, each with every contender once (default 3)
   --quick       the small input only
   --only IDS    these contenders only, separated by commas, beside the reference
+  --events N    an input of so many events (${SUITES.filter(({ takesEvents }) => takesEvents)
+    .map(({ name }) => name)
+    .join(', ')} only)
   --help
 `;
 
@@ -46,8 +51,15 @@ async function main(args: string[]): Promise<boolean> {
   if (unknown !== undefined) {
     throw new UsageError(`--only: expected some of ${suite.contenders.join(', ')}, got ${unknown}`);
   }
+  const events = values.events === undefined ? undefined : Number(values.events);
+  if (events !== undefined && (!Number.isInteger(events) || events < 1 || events > EVENTS_MAX)) {
+    throw new UsageError(`--events: expected an integer from 1 to ${EVENTS_MAX}, got ${values.events}`);
+  }
+  if (events !== undefined && suite.takesEvents !== true) {
+    throw new UsageError(`--events: the suite ${suite.name} has inputs of its own; --quick makes them small`);
+  }
   process.stdout.write(`${machineLine()}; ${runs} rounds, median (min..max)\n\n`);
-  return suite.run({ quick: values.quick, runs, only });
+  return suite.run({ quick: values.quick, runs, only, events });
 }
 
 function parse(args: string[]) {
@@ -59,6 +71,7 @@ function parse(args: string[]) {
         runs: { type: 'string', default: '3' },
         quick: { type: 'boolean', default: false },
         only: { type: 'string' },
+        events: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
     });

@@ -45,7 +45,8 @@ export function markdownTable(comparison: Comparison, results: readonly Result[]
   return `${lines.join('\n')}\n`;
 }
 
-function spread(values: readonly number[], format: (value: number) => string): string {
+/** `median (min..max)`. */
+export function spread(values: readonly number[], format: (value: number) => string): string {
   const sorted = values.toSorted((a, b) => a - b);
   const low = sorted[Math.floor((sorted.length - 1) / 2)];
   const high = sorted[Math.ceil((sorted.length - 1) / 2)];
@@ -54,6 +55,7 @@ function spread(values: readonly number[], format: (value: number) => string): s
   return `${format((low + high) / 2)} (${format(least)}..${format(most)})`;
 }
 
-function firstLine(text: string): string {
+/** For a cell of a table. */
+export function firstLine(text: string): string {
   return text.split('\n', 1)[0]?.replaceAll('|', '\\|') ?? '';
 }

@@ -7,7 +7,7 @@ import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 public class DeadLetter {
   public String source;
   public String shardId;
-  public long sequenceNumber;
+  public String sequenceNumber;
   public long arrivalTime;
   public String reason;
   public String message;
@@ -17,7 +17,7 @@ public class DeadLetter {
 
   public DeadLetter(String source, long line, long arrivalTime, String reason, String message, byte[] payload) {
     this.source = source;
-    this.sequenceNumber = line;
+    this.sequenceNumber = Long.toString(line);
     this.arrivalTime = arrivalTime;
     this.reason = reason;
     this.message = message;

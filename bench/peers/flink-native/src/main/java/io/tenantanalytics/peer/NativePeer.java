@@ -22,7 +22,7 @@ import org.apache.flink.util.OutputTag;
 /**
  * The main job's pipeline as a Flink user would write it in Java: companies and then jobs from files, joined and counted per
  * company, rows as JSON in files by date. It reads
- * {@code --companies FILE --jobs FILE --output DIR [--parallelism N] [--checkpoint-interval-ms N]}.
+ * {@code --companies FILE --jobs FILE --output DIR --checkpoint-dir URI [--parallelism N] [--checkpoint-interval-ms N]}.
  */
 public final class NativePeer {
   static final OutputTag<DeadLetter> DEAD_LETTERS = new OutputTag<>("dead-letters", TypeInformation.of(DeadLetter.class));
@@ -39,7 +39,7 @@ public final class NativePeer {
     Path output = Path.of(parameters.getRequired("output")).toAbsolutePath();
 
     Configuration configuration = new Configuration();
-    configuration.set(CheckpointingOptions.CHECKPOINTS_DIRECTORY, output.resolve(".checkpoints").toUri().toString());
+    configuration.set(CheckpointingOptions.CHECKPOINTS_DIRECTORY, parameters.getRequired("checkpoint-dir"));
     StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment(configuration);
     env.setParallelism(parameters.getInt("parallelism", 1));
     env.enableCheckpointing(parameters.getInt("checkpoint-interval-ms", 10_000));
