@@ -15,11 +15,13 @@ import org.apache.flink.streaming.api.functions.source.SourceFunction.SourceCont
 import org.apache.flink.streaming.connectors.kinesis.KinesisShardAssigner;
 import org.apache.flink.streaming.connectors.kinesis.internals.KinesisDataFetcher;
 import org.apache.flink.streaming.connectors.kinesis.internals.publisher.RecordPublisher;
+import org.apache.flink.streaming.connectors.kinesis.internals.publisher.polling.PollingRecordPublisherFactory;
 import org.apache.flink.streaming.connectors.kinesis.model.KinesisStreamShardState;
 import org.apache.flink.streaming.connectors.kinesis.model.SentinelSequenceNumber;
 import org.apache.flink.streaming.connectors.kinesis.model.SequenceNumber;
 import org.apache.flink.streaming.connectors.kinesis.model.StreamShardHandle;
 import org.apache.flink.streaming.connectors.kinesis.proxy.KinesisProxyV2Factory;
+import org.apache.flink.streaming.connectors.kinesis.util.AWSUtil;
 
 /** The connector's reader of all shards of one subtask, which tells of them ({@link ShardTips}). */
 @SuppressWarnings("deprecation")
@@ -100,7 +102,21 @@ final class ShardFetcher extends KinesisDataFetcher<SourceRecord> {
     Shard shard = handle.getShard().clone().withHashKeyRange(ALL_KEYS);
     StreamShardHandle ofAllKeys = new StreamShardHandle(handle.getStreamName(), shard);
     return new ShardPublisher(
-        shard.getShardId(), tips, () -> super.createRecordPublisher(start, properties, metrics, ofAllKeys));
+        shard.getShardId(),
+        start,
+        tips,
+        new ShardPublisher.Opener() {
+          @Override
+          public RecordPublisher open(SequenceNumber last) throws InterruptedException {
+            return ShardFetcher.super.createRecordPublisher(last, properties, metrics, ofAllKeys);
+          }
+
+          @Override
+          public RecordPublisher poll(SequenceNumber last) throws InterruptedException {
+            return new PollingRecordPublisherFactory(each -> new ShardProxy(each, tips))
+                .create(AWSUtil.getStartingPosition(last, properties), properties, metrics, ofAllKeys);
+          }
+        });
   }
 
   @Override

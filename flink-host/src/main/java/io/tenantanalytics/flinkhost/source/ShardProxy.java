@@ -10,6 +10,7 @@ import org.apache.flink.kinesis.shaded.com.amazonaws.SdkClientException;
 import org.apache.flink.kinesis.shaded.com.amazonaws.services.kinesis.model.ChildShard;
 import org.apache.flink.kinesis.shaded.com.amazonaws.services.kinesis.model.GetRecordsResult;
 import org.apache.flink.kinesis.shaded.com.amazonaws.services.kinesis.model.Record;
+import org.apache.flink.kinesis.shaded.com.amazonaws.services.kinesis.model.Shard;
 import org.apache.flink.streaming.connectors.kinesis.model.StreamShardHandle;
 import org.apache.flink.streaming.connectors.kinesis.proxy.GetShardListResult;
 import org.apache.flink.streaming.connectors.kinesis.proxy.KinesisProxy;
@@ -38,12 +39,17 @@ final class ShardProxy extends KinesisProxy {
   public GetShardListResult getShardList(Map<String, String> lastSeen) throws InterruptedException {
     GetShardListResult result = super.getShardList(lastSeen);
     for (String stream : result.getStreamsWithRetrievedShards()) {
-      tips.listed(
-          result.getRetrievedShardListOfStream(stream).stream()
-              .map(shard -> shard.getShard().getShardId())
-              .collect(Collectors.toList()));
+      for (StreamShardHandle each : result.getRetrievedShardListOfStream(stream)) listed(each.getShard());
     }
     return result;
+  }
+
+  private void listed(Shard shard) {
+    tips.listed(shard.getShardId());
+    if (shard.getSequenceNumberRange().getEndingSequenceNumber() != null) tips.closed(shard.getShardId());
+    // Only new shards are listed; those that they come from are closed.
+    if (shard.getParentShardId() != null) tips.closed(shard.getParentShardId());
+    if (shard.getAdjacentParentShardId() != null) tips.closed(shard.getAdjacentParentShardId());
   }
 
   @Override
@@ -60,7 +66,9 @@ final class ShardProxy extends KinesisProxy {
         GetRecordsResult result = super.getRecords(iterator, limit);
         for (Record record : result.getRecords()) record.setData(KplRecords.readable(record.getData()));
         tips.read(shardId, result.getRecords().size(), result.getMillisBehindLatest());
-        if (result.getNextShardIterator() == null) tips.atEnd(shardId, ids(result.getChildShards()));
+        List<String> children = ids(result.getChildShards());
+        boolean isEnd = result.getNextShardIterator() == null && (!children.isEmpty() || tips.isClosed(shardId));
+        if (isEnd) tips.atEnd(shardId, children);
         return result;
       } catch (RuntimeException error) {
         if (!mayPass) throw error;

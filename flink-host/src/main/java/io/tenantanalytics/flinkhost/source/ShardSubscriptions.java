@@ -19,6 +19,9 @@ import org.apache.flink.streaming.connectors.kinesis.proxy.KinesisProxyAsyncV2In
 /**
  * The connector's subscriptions (EFO). It passes on only events with records: those without, which tell that a shard is at
  * its tip, are seen here alone.
+ *
+ * <p>A local Kinesis does not tell of the end of a shard: once the stream lists it as closed, and nothing comes any more, the
+ * subscription ends here.
  */
 final class ShardSubscriptions implements KinesisProxyAsyncV2Interface {
   private final KinesisProxyAsyncV2Interface proxy;
@@ -77,10 +80,11 @@ final class ShardSubscriptions implements KinesisProxyAsyncV2Interface {
       if (!(each instanceof SubscribeToShardEvent)) return each;
       SubscribeToShardEvent event = (SubscribeToShardEvent) each;
       tips.arrived(shardId, subscription, event.records().size(), event.millisBehindLatest());
-      if (event.continuationSequenceNumber() == null) {
-        tips.atEnd(shardId, event.childShards().stream().map(ChildShard::shardId).collect(Collectors.toList()));
-      }
-      return isReadable(event) ? event : readable(event);
+      boolean isEnd = event.continuationSequenceNumber() == null && !event.childShards().isEmpty();
+      if (isEnd) tips.atEnd(shardId, event.childShards().stream().map(ChildShard::shardId).collect(Collectors.toList()));
+      // The connector then takes it for the end, and the rest is polled.
+      boolean isOver = event.records().isEmpty() && tips.isClosed(shardId);
+      return isOver || !isReadable(event) ? changed(event, isOver) : event;
     }
   }
 
@@ -92,7 +96,7 @@ final class ShardSubscriptions implements KinesisProxyAsyncV2Interface {
     return true;
   }
 
-  private static SubscribeToShardEventStream readable(SubscribeToShardEvent event) {
+  private static SubscribeToShardEventStream changed(SubscribeToShardEvent event, boolean isOver) {
     List<Record> records = new ArrayList<>(event.records().size());
     for (Record record : event.records()) {
       ByteBuffer data = KplRecords.readable(record.data().asByteBuffer());
@@ -100,7 +104,7 @@ final class ShardSubscriptions implements KinesisProxyAsyncV2Interface {
     }
     return SubscribeToShardEventStream.subscribeToShardEventBuilder()
         .records(records)
-        .continuationSequenceNumber(event.continuationSequenceNumber())
+        .continuationSequenceNumber(isOver ? null : event.continuationSequenceNumber())
         .millisBehindLatest(event.millisBehindLatest())
         .childShards(event.childShards())
         .build();

@@ -35,6 +35,7 @@ final class ShardTips implements PartitionTips {
 
   private final Map<String, Shard> shards = new LinkedHashMap<>();
   private final Set<String> listed = new HashSet<>();
+  private final Set<String> closed = new HashSet<>();
   private boolean isKnown;
   private boolean isStopped;
 
@@ -174,9 +175,18 @@ final class ShardTips implements PartitionTips {
     notifyAll();
   }
 
-  /** The stream names these shards, whoever reads them. */
-  synchronized void listed(Collection<String> shardIds) {
-    listed.addAll(shardIds);
+  /** The stream names this shard, whoever reads it. */
+  synchronized void listed(String shardId) {
+    listed.add(shardId);
+  }
+
+  /** The stream says that nothing more will be put into it; what is in it may still be to be read. */
+  synchronized void closed(String shardId) {
+    closed.add(shardId);
+  }
+
+  synchronized boolean isClosed(String shardId) {
+    return closed.contains(shardId);
   }
 
   /** A listing is complete, and what it brought for this subtask was added. @param begunAt when it was asked for */

@@ -10,10 +10,8 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Date;
-import java.util.Deque;
 import java.util.List;
 import org.apache.flink.kinesis.shaded.com.amazonaws.services.kinesis.clientlibrary.types.Messages.AggregatedRecord;
 import org.apache.flink.kinesis.shaded.com.amazonaws.services.kinesis.clientlibrary.types.UserRecord;
@@ -112,17 +110,37 @@ class KinesisRecordsTest {
   void aShardIsNotAtItsEndBeforeTheStreamSaidSo() throws Exception {
     tips.add(SHARD, List.of());
     tips.known();
-    ShardPublisher publisher = publisherOf(RecordPublisherRunResult.COMPLETE, RecordPublisherRunResult.COMPLETE);
+    List<String> opened = new ArrayList<>();
+    RecordPublisher complete = consumer -> RecordPublisherRunResult.COMPLETE;
+    ShardPublisher publisher = publisherOf(complete, opened);
     assertEquals(RecordPublisherRunResult.INCOMPLETE, publisher.run(batch -> null));
+    tips.closed(SHARD);
+    assertEquals(RecordPublisherRunResult.INCOMPLETE, publisher.run(batch -> null));
+    assertEquals(List.of("open after 7", "open after 7", "poll after 7"), opened);
     tips.atEnd(SHARD, List.of());
     assertEquals(RecordPublisherRunResult.COMPLETE, publisher.run(batch -> null));
     tips.discovered(tips.now());
     assertFalse(tips.partitions().containsKey(SHARD));
   }
 
-  private ShardPublisher publisherOf(RecordPublisherRunResult... results) {
-    Deque<RecordPublisherRunResult> left = new ArrayDeque<>(List.of(results));
-    return new ShardPublisher(SHARD, tips, () -> (RecordPublisher) consumer -> left.remove());
+  private ShardPublisher publisherOf(RecordPublisher publisher, List<String> opened) {
+    return new ShardPublisher(
+        SHARD,
+        new SequenceNumber("7"),
+        tips,
+        new ShardPublisher.Opener() {
+          @Override
+          public RecordPublisher open(SequenceNumber last) {
+            opened.add("open after " + last);
+            return publisher;
+          }
+
+          @Override
+          public RecordPublisher poll(SequenceNumber last) {
+            opened.add("poll after " + last);
+            return publisher;
+          }
+        });
   }
 
   /** Through the batch that the connector makes of them, as its reader takes them from it. */
@@ -131,14 +149,12 @@ class KinesisRecordsTest {
     for (Record each : raw) each.setData(KplRecords.readable(each.getData()));
     RecordBatch batch = new RecordBatch(List.of(raw), HANDLE, 0L);
     List<SourceRecord> records = new ArrayList<>();
-    new ShardPublisher(
-            SHARD,
-            tips,
-            () ->
-                consumer -> {
-                  consumer.accept(batch);
-                  return RecordPublisherRunResult.INCOMPLETE;
-                })
+    RecordPublisher once =
+        consumer -> {
+          consumer.accept(batch);
+          return RecordPublisherRunResult.INCOMPLETE;
+        };
+    publisherOf(once, new ArrayList<>())
         .run(
             each -> {
               for (UserRecord record : each.getDeaggregatedRecords()) records.add(deserialized(record));

@@ -126,11 +126,12 @@ class ShardTipsTest {
     tips.ended(A);
     assertEquals(-1, emptySince(A));
     long endedAt = now;
-    tips.listed(List.of(A));
+    tips.listed(A);
     now += LISTED_BY_ALL_MS;
     tips.discovered(now);
     assertEquals(Set.of(A), tips.partitions().keySet(), "its children were not listed");
-    tips.listed(List.of(B, C));
+    tips.listed(B);
+    tips.listed(C);
     tips.discovered(endedAt + LISTED_BY_ALL_MS - 1);
     assertEquals(Set.of(A), tips.partitions().keySet(), "others may not have listed them");
     tips.add(B, List.of(A));
