@@ -63,14 +63,17 @@ export class Probe {
   readonly #child;
   readonly #ended: Promise<void>;
 
-  constructor(classPath: string, options: Readonly<Record<string, string | number>>) {
+  constructor(
+    classPath: string,
+    options: Readonly<Record<string, string | number>>,
+    environment: Readonly<Record<string, string>> = {},
+  ) {
     const opened = ['lang', 'util', 'time'].map((name) => `--add-opens=java.base/java.${name}=ALL-UNNAMED`);
     const args = Object.entries(options).map(([name, value]) => `${name}=${value}`);
     const main = 'io.tenantanalytics.flinkhost.source.KinesisProbe';
     this.#child = spawn('java', ['-Xmx512m', ...opened, '-cp', classPath, main, ...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
-      // The fault proxy reads JSON only.
-      env: { PATH: process.env.PATH, AWS_CBOR_DISABLE: 'true' },
+      env: { PATH: process.env.PATH, ...environment },
     });
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#log = (this.#log + text).slice(-20_000);
