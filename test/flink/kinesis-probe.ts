@@ -6,6 +6,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
+// Not a package's: it is looked for on the path.
+const JAVA = 'java';
 const PROJECT = fileURLToPath(new URL('../../flink-host/', import.meta.url));
 
 export interface ProbeRecord {
@@ -71,7 +73,7 @@ export class Probe {
     const opened = ['lang', 'util', 'time'].map((name) => `--add-opens=java.base/java.${name}=ALL-UNNAMED`);
     const args = Object.entries(options).map(([name, value]) => `${name}=${value}`);
     const main = 'io.tenantanalytics.flinkhost.source.KinesisProbe';
-    this.#child = spawn('java', ['-Xmx512m', ...opened, '-cp', classPath, main, ...args], {
+    this.#child = spawn(JAVA, ['-Xmx512m', ...opened, '-cp', classPath, main, ...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { PATH: process.env.PATH, ...environment },
     });
