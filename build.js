@@ -1,4 +1,4 @@
-import { renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { build as buildPage } from 'vite';
@@ -48,5 +48,7 @@ await buildPage({
   build: { outDir: fileURLToPath(new URL(`${NEXT}/web`, import.meta.url)), emptyOutDir: true },
 });
 
+// The job for Flink is built by flink-host/build.js, which takes longer, and only when somebody needs it.
+if (existsSync('dist/flink')) renameSync('dist/flink', `${NEXT}/flink`);
 rmSync('dist', { recursive: true, force: true });
 renameSync(NEXT, 'dist');

@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type FlinkCluster, startCluster } from '../../src/hosts/flink/cluster/cluster.ts';
 import { flinkRest } from '../../src/hosts/flink/cluster/flink-rest.ts';
 import { oneLine, run, start } from '../integration/program.ts';
 import { countingJar } from './support/counting-jar.ts';
@@ -106,21 +107,66 @@ describe.skipIf(missing !== null)(`run --host flink${needs}`, () => {
     expect(await commandLines(`-Dlog.file=${folder}/detached/flink/`)).toEqual([]);
   });
 
-  test('with --cluster it submits there, and leaves the cluster running', async () => {
-    const owner = start(...words('owner'));
-    await expect.poll(() => owner.stderr()).toContain('It runs.');
-    const { url } = await job('owner');
-    // The only slot is taken: the owner's job has to make room first.
-    await flinkRest(url).cancel((await job('owner')).jobID);
-    expect(await owner.ended).toMatchObject({ code: 1, stderr: expect.stringMatching(/CANCELED.*\[JOB_FAILED\]\n$/) });
-    const guest = await run(...words('guest', '--cluster', url));
-    expect(guest).toMatchObject({
-      code: 1,
-      stderr: expect.stringMatching(/No answer from Flink at .*\[FLINK_UNREACHABLE\]\n$/),
+  describe('with --cluster', () => {
+    let cluster: FlinkCluster;
+    beforeAll(async () => {
+      cluster = await startCluster({ folder: `${folder}/theirs`, taskManagers: 1, slots: 2 });
+    });
+    afterAll(() => cluster?.stop());
+
+    test('the job outlives the program; the next run finds it, stops it with a savepoint, and leaves the cluster', async () => {
+      const first = start(...words('guest', '--cluster', `${cluster.url}/`));
+      await expect.poll(async () => (await job('guest').catch(() => ({ progressed: false }))).progressed).toBe(true);
+      first.send('SIGKILL');
+      await first.ended;
+      const { jobID } = await job('guest');
+      const second = start(...words('guest', '--cluster', cluster.url));
+      await expect.poll(() => second.stderr()).toContain('It runs.');
+      expect(second.stderr()).toContain(`Job ${jobID} runs already.`);
+      const here = await run(...words('guest'));
+      expect(here.stderr).toMatch(/guest\/flink is in use by process \d+.*\[LOCKED\]\n$/);
+      second.send('SIGINT');
+      expect(await second.ended).toMatchObject({ code: 0, stdout: expect.stringContaining('/theirs/savepoints/') });
+      expect((await cluster.rest.job(jobID)).state).toBe('FINISHED');
+      expect(await cluster.rest.overview()).toMatchObject({ taskmanagers: 1, 'slots-available': 2 });
+    });
+
+    test('a job that ended without a savepoint goes on from its last checkpoint there', async () => {
+      const first = start(...words('cancelled', '--cluster', cluster.url));
+      await expect
+        .poll(async () => (await job('cancelled').catch(() => ({ progressed: false }))).progressed)
+        .toBe(true);
+      await cluster.rest.cancel((await job('cancelled')).jobID);
+      expect(await first.ended).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/CANCELED.*\[JOB_FAILED\]\n$/),
+      });
+      const second = start(...words('cancelled', '--cluster', cluster.url));
+      await expect.poll(() => second.stderr()).toContain('It runs.');
+      expect(second.stderr()).toMatch(/^Going on from file:\S+\/checkpoints\/[0-9a-f]{32}\/chk-\d+$/m);
+      second.send('SIGINT');
+      expect(await second.ended).toMatchObject({ code: 0 });
+    });
+
+    test('a job that runs there is not started a second time elsewhere', async () => {
+      const left = await run(...words('elsewhere', '--cluster', cluster.url, '--detach'));
+      expect(left).toMatchObject({ code: 0 });
+      const local = await run(...words('elsewhere'));
+      expect({ code: local.code, line: oneLine(local.stderr) }).toEqual({
+        code: 1,
+        line: expect.stringMatching(/still runs at .*two of it would count twice.*\[LOCKED\]$/),
+      });
+      await cluster.rest.cancel((await job('elsewhere')).jobID);
+    });
+
+    test('one that is not there is told by its URL', async () => {
+      const { code, stderr } = await run(...words('nobody', '--cluster', 'http://127.0.0.1:1'));
+      expect(code).toBe(1);
+      expect(oneLine(stderr)).toMatch(/No answer from Flink at http:\/\/127\.0\.0\.1:1.*\[FLINK_UNREACHABLE\]$/);
     });
   });
 
-  test('a job whose main method fails ends it with 1 and the reason', async () => {
+  test('a job that Flink refuses ends it with 1 and the reason', async () => {
     const broken = await run(...words('broken', '--from-savepoint', `file://${folder}/no-such`));
     expect(broken.code).toBe(1);
     expect(broken.stderr).toMatch(/Cannot find checkpoint or savepoint .*no-such.*\[FLINK_REFUSED\]\n$/);
