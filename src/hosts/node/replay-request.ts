@@ -8,7 +8,6 @@ import type { Graph } from '../../runtime/contract.ts';
 import type { World } from '../../runtime/ports.ts';
 import { folderOf } from './part-stores.ts';
 import { identityOf, type ReplayIdentity } from './replay-identity.ts';
-import { withSecrets } from './secret-parameters.ts';
 import { refuseSharedFolders } from './sink-paths.ts';
 
 export interface ReplayRequest {
@@ -31,8 +30,14 @@ export interface ReplayPlan {
   readonly deadLetterFolder: string;
 }
 
-/** @throws TenantAnalyticsError for a parameter or an input that cannot be used */
-export async function planReplay(request: ReplayRequest): Promise<ReplayPlan> {
+/**
+ * @param withSecrets puts secrets in the place of their names, where this process is who needs them
+ * @throws TenantAnalyticsError for a parameter or an input that cannot be used
+ */
+export async function planReplay(
+  request: ReplayRequest,
+  withSecrets: (parameters: Parameters) => Promise<Parameters> = (parameters) => Promise.resolve(parameters),
+): Promise<ReplayPlan> {
   const output = resolve(request.output);
   const texts = withSinkPath(request.texts, output);
   const parameters = await withSecrets(readParameters(texts));

@@ -14,6 +14,7 @@ import { callsAtOnce } from './calls-at-once.ts';
 import { checkIdentity, type ReplayIdentity } from './replay-identity.ts';
 import { makeOutput, otherHost, planReplay, type ReplayRequest, refuseForeignRows } from './replay-request.ts';
 import { runGraph } from './run-graph.ts';
+import { withSecrets } from './secret-parameters.ts';
 
 export interface ReplayObserver {
   /** Once the engine is ready to run: where to look for progress, and how to stop it. */
@@ -32,7 +33,7 @@ export interface ReplayResult {
  * it changes nothing.
  */
 export async function replay(request: ReplayRequest, world: World, observer: ReplayObserver): Promise<ReplayResult> {
-  const { output, parameters, graph, inputs, identity, deadLetterFolder } = await planReplay(request);
+  const { output, parameters, graph, inputs, identity, deadLetterFolder } = await planReplay(request, withSecrets);
   await makeOutput(output, world);
   const lock = await lockFolder(`${output}/.state`);
   try {

@@ -88,7 +88,6 @@ const subtasks = z.object({
 export type JobState = (typeof JOB_STATES)[number];
 export type ClusterOverview = z.infer<typeof overview>;
 export type FlinkJob = z.infer<typeof job>;
-export type FlinkVertex = z.infer<typeof vertex>;
 export type FlinkCheckpoints = z.infer<typeof checkpoints>;
 export type FlinkFailure = z.infer<typeof exceptions>['exceptionHistory']['entries'][number];
 

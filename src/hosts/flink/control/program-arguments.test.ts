@@ -13,18 +13,14 @@ const texts = {
   },
 };
 
-test('the job gets the parameters as they were given, with secrets in the place of their names', () => {
-  const read = readParameters(texts);
-  const parameters = { ...read, application: { ...read.application, predictChurnApiKey: 'the key' } };
+test('the job gets the parameters as they were given; it reads a secret that is named by its ARN itself', () => {
+  const parameters = readParameters(texts);
   const files = { companies: '/c', jobs: '/j' };
   const words = programArguments({ mode: 'replay', texts, parameters, parallelism: 3, files });
   const properties = JSON.parse(words[3] ?? '');
   expect(properties).toEqual([
     { PropertyGroupId: 'ConsumerConfigProperties', PropertyMap: texts.ConsumerConfigProperties },
-    {
-      PropertyGroupId: 'ApplicationConfigProperties',
-      PropertyMap: { ...texts.ApplicationConfigProperties, predictChurnApiKey: 'the key' },
-    },
+    { PropertyGroupId: 'ApplicationConfigProperties', PropertyMap: texts.ApplicationConfigProperties },
   ]);
   words[3] = '…';
   expect(words.join(' ')).toBe(

@@ -1,10 +1,13 @@
-import { type Parameters, type ParameterTexts, SECRET_PARAMETERS } from '../../../pipeline/parameters.ts';
+import type { Parameters, ParameterTexts } from '../../../pipeline/parameters.ts';
 
 export interface ProgramSetting {
   readonly mode: 'run' | 'replay';
-  /** As the person gave them: the defaults are the job's. */
+  /**
+   * As the person gave them: the defaults are the job's, and a secret that is named by its ARN is read by the operator that
+   * needs it, so that it is in no job graph.
+   */
   readonly texts: ParameterTexts;
-  /** The same, checked, with secrets in the place of their ARNs. */
+  /** The same, checked. */
   readonly parameters: Parameters;
   readonly parallelism: number;
   /** With `replay`. */
@@ -13,21 +16,12 @@ export interface ProgramSetting {
 
 /** What the jar's main method is called with. It may hold secrets: for Flink's REST API only, never for a log. */
 export function programArguments({ mode, texts, parameters, parallelism, files }: ProgramSetting): string[] {
-  const { application } = parameters;
-  const secrets = Object.entries(application).filter(([name, value]) => SECRET_PARAMETERS.has(name) && value !== '');
-  const complete: ParameterTexts = {
-    ...texts,
-    ApplicationConfigProperties: {
-      ...texts.ApplicationConfigProperties,
-      ...Object.fromEntries(secrets.map(([name, value]) => [name, String(value)])),
-    },
-  };
-  const groups = Object.entries(complete).map(([PropertyGroupId, PropertyMap]) => ({ PropertyGroupId, PropertyMap }));
+  const groups = Object.entries(texts).map(([PropertyGroupId, PropertyMap]) => ({ PropertyGroupId, PropertyMap }));
   return [
     ...['--mode', mode],
     ...['--properties', JSON.stringify(groups)],
     ...['--parallelism', String(parallelism)],
-    ...['--checkpoint-interval-ms', String(application['checkpoint.interval'])],
+    ...['--checkpoint-interval-ms', String(parameters.application['checkpoint.interval'])],
     ...(files === undefined ? [] : ['--companies', files.companies, '--jobs', files.jobs]),
   ];
 }

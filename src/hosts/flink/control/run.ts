@@ -8,7 +8,6 @@ import { lockFolder } from '../../../connectors/file/folder-lock.ts';
 import { companyJobProcessing } from '../../../pipeline/company-job-processing.ts';
 import { type Parameters, type ParameterTexts, readParameters } from '../../../pipeline/parameters.ts';
 import { differencesOf, mismatch, type RunIdentity, runIdentity, runIdentityOf } from '../../node/run-identity.ts';
-import { withSecrets } from '../../node/secret-parameters.ts';
 import { refuseSharedFolders } from '../../node/sink-paths.ts';
 import { type FlinkCluster, startCluster } from '../cluster/cluster.ts';
 import type { FlinkConfig } from '../cluster/cluster-config.ts';
@@ -91,7 +90,7 @@ export async function flinkRun(
   observer: FlinkRunObserver,
   signal: AbortSignal,
 ): Promise<FlinkRunEnd> {
-  const parameters = await withSecrets(readParameters(request.texts));
+  const parameters = readParameters(request.texts);
   const graph = companyJobProcessing(parameters);
   refuseSharedFolders(graph);
   const folder = resolve(parameters.application['data.dir'], 'flink');
