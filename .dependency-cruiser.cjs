@@ -19,15 +19,16 @@ module.exports = {
     layer('contract-needs-base-only', CONTRACT, '^src/base/'),
     layer('core-needs-the-contract-only', '^src/core/', `^src/(base|core)/|${CONTRACT}`),
     layer('runtime-knows-no-application', '^src/runtime/', '^src/(base|runtime)/'),
+    layer('observing-knows-no-application', '^src/observe/', '^src/(base|observe)/'),
     layer('connectors-implement-ports', '^src/connectors/', '^src/(base|runtime|connectors)/'),
     layer('pipeline-is-pure', '^src/pipeline/', `^src/(base|core|pipeline)/|${CONTRACT}`),
-    layer('services-stand-beside-the-application', '^src/services/', '^src/(base|core|services)/'),
+    layer('services-stand-beside-the-application', '^src/services/', '^src/(base|core|observe|services)/'),
     layer(
       'hosts-do-not-know-the-command-line',
       '^src/hosts/',
-      '^src/(base|core|runtime|connectors|pipeline|services|hosts)/',
+      '^src/(base|core|observe|runtime|connectors|pipeline|services|hosts)/',
     ),
-    layer('cli-calls-inward', '^src/cli/', '^src/(base|pipeline|hosts|cli)/'),
+    layer('cli-calls-inward', '^src/cli/', '^src/(base|observe|pipeline|hosts|cli)/'),
     {
       name: 'pure-parts-use-no-node-module',
       severity: 'error',
@@ -39,6 +40,12 @@ module.exports = {
       severity: 'error',
       from: { path: `^src/(core|pipeline)/|${CONTRACT}`, pathNot: '\\.test\\.ts$' },
       to: { path: '^src/base/(sleep|abort|signal|slots)\\.ts$' },
+    },
+    {
+      name: 'graph-and-engine-know-no-telemetry',
+      severity: 'error',
+      from: { path: '^src/(base|core|runtime|pipeline)/', pathNot: '\\.test\\.ts$' },
+      to: { path: 'node_modules/(@opentelemetry|pino|prom-client)' },
     },
     {
       name: 'no-dev-dependency-in-the-program',

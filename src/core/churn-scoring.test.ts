@@ -49,7 +49,7 @@ const response = (status: number, body: unknown): HttpResponse => ({
 describe('the question', () => {
   test('is a POST of the company with its current counts, not those of its record', () => {
     const { body, ...request } = stage.request(row);
-    const headers = { 'content-type': 'application/json', accept: 'application/json' };
+    const headers = { 'content-type': 'application/json', accept: 'application/json', 'x-correlation-id': 'e-1' };
     expect(request).toEqual({ method: 'POST', url: endpoint, headers });
     expect(JSON.parse(body ?? '')).toEqual({ ...profile, job30: 7, job90: 13 });
   });
@@ -57,6 +57,12 @@ describe('the question', () => {
   test('carries x-api-key only when there is a key', () => {
     expect(stage.request(row).headers).not.toHaveProperty('x-api-key');
     expect(churnScoring([], endpoint, 'k3y', limits).request(row).headers).toMatchObject({ 'x-api-key': 'k3y' });
+  });
+
+  test('names the event it is asked for, which changes nothing about what is asked once', () => {
+    const other = jobRow(profile, 7, 13, 2, { ...event, eventID: 'e-2' }, true, 'unavailable');
+    expect(stage.request(other).headers['x-correlation-id']).toBe('e-2');
+    expect(stage.cacheKey(other)).toBe(stage.cacheKey(row));
   });
 
   test('is one for all rows with the same features, whoever asks, and another when one of them differs', () => {

@@ -1,12 +1,14 @@
 import { messageOf } from '../base/errors.ts';
 import type { Answer, CallFailure, HttpLimits, HttpStage, StateCodec } from '../runtime/contract.ts';
 import { decodeProfile, encodeProfile } from './company-state.ts';
+import { CORRELATION_HEADER, correlationID } from './correlation.ts';
 import { type EnrichedCompany, type Score, scoredRow } from './rows.ts';
 import { failure } from './tenant-lookup.ts';
 
 /**
  * Scores each row for churn (DESIGN section 5): `POST {endpoint}` with the company record and its current counts. While
- * there is no score the row leaves as `unavailable`, and is asked again until there is one.
+ * there is no score the row leaves as `unavailable`, and is asked again until there is one. Rows with equal features share
+ * a call, which then carries the id of the first of them.
  */
 export function churnScoring(
   inputs: readonly string[],
@@ -29,7 +31,7 @@ export function churnScoring(
     request: (row) => ({
       method: 'POST',
       url: endpoint,
-      headers,
+      headers: { ...headers, [CORRELATION_HEADER]: correlationID(row.eventID) },
       body: JSON.stringify({ companyID: row.profile.companyID, ...features(row) }),
     }),
     respond: (_row, response) =>

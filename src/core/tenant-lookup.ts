@@ -1,4 +1,5 @@
 import { type CallFailure, type HttpLimits, type HttpStage, Rejection, type StateCodec } from '../runtime/contract.ts';
+import { CORRELATION_HEADER, correlationID } from './correlation.ts';
 import { companyFromJson } from './decode-company.ts';
 import type { CompanyRecord, JobEvent, LookedUpJob } from './events.ts';
 
@@ -32,7 +33,7 @@ export function tenantLookup(
     request: (job) => ({
       method: 'GET',
       url: `${base}/api/v1/tenants/${encodeURIComponent(job.companyID)}`,
-      headers,
+      headers: { ...headers, [CORRELATION_HEADER]: correlationID(job.eventID) },
       body: null,
     }),
     respond: (job, response) => {

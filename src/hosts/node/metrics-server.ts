@@ -1,3 +1,5 @@
+import type { Registry } from 'prom-client';
+import { METRICS_TYPE, metricsText, processMetrics } from '../../observe/registry.ts';
 import type { Clock } from '../../runtime/ports.ts';
 import { listen, serviceServer } from '../../services/server.ts';
 import { runMetrics } from './metrics.ts';
@@ -13,12 +15,12 @@ export async function serveMetrics(
   port: number,
 ): Promise<{ url: string; stop(): Promise<void> }> {
   const server = serviceServer();
-  let registry: ReturnType<typeof runMetrics> | undefined;
+  let ofRun: Registry | undefined;
   server.get('/metrics', async (_request, reply) => {
     const now = running();
     if (now === undefined) return reply.status(503).send({ message: 'the run has not begun yet; try again' });
-    registry ??= runMetrics(now, clock);
-    return reply.type(registry.contentType).send(await registry.metrics());
+    ofRun ??= runMetrics(now, clock);
+    return reply.type(METRICS_TYPE).send(await metricsText([ofRun, processMetrics()]));
   });
   const url = await listen(server, { port, what: 'metrics', flag: '--metrics-port' });
   return {
