@@ -1,10 +1,10 @@
 import { Command, Option } from 'commander';
 import { TenantAnalyticsError } from '../base/errors.ts';
+import { type ObservingOptions, observing, withObserving } from './observing.ts';
 import { numberOf } from './options.ts';
-import { warn } from './output.ts';
 import { untilStopped } from './signals.ts';
 
-interface ChurnScoringOptions {
+interface ChurnScoringOptions extends ObservingOptions {
   readonly port: string;
   readonly modelPort: string;
   /** False with `--no-key`. */
@@ -13,7 +13,7 @@ interface ChurnScoringOptions {
   readonly burst: string;
 }
 
-interface ServeOptions {
+interface ServeOptions extends ObservingOptions {
   readonly port: string;
   readonly host: string;
   readonly modelFile?: string;
@@ -22,7 +22,7 @@ interface ServeOptions {
 const KEY = 'CHURN_SCORING_API_KEY';
 
 export function churnScoringCommand(): Command {
-  return new Command('churn-scoring')
+  const command = new Command('churn-scoring')
     .enablePositionalOptions()
     .description('the churn scoring service alone: the route, the handler as deployed, the model server')
     .option('--port <port>', 'of POST /prod/assessChurn', '8082')
@@ -38,10 +38,11 @@ are at /metrics. Ctrl-C stops it.`,
     )
     .action(runService)
     .addCommand(serveCommand());
+  return withObserving(command);
 }
 
 function serveCommand(): Command {
-  return new Command('serve')
+  const command = new Command('serve')
     .description("the model server alone, as in SageMaker's container: GET /ping, POST /invocations")
     .addOption(new Option('--port <port>', 'where to listen').env('SAGEMAKER_BIND_TO_PORT').default('8080'))
     .addOption(new Option('--host <host>', 'in a container, 0.0.0.0').env('CHURN_MODEL_HOST').default('127.0.0.1'))
@@ -51,9 +52,11 @@ function serveCommand(): Command {
       ),
     )
     .action(runServe);
+  return withObserving(command);
 }
 
-async function runService({ port, modelPort, key, usage, burst }: ChurnScoringOptions): Promise<void> {
+async function runService(asked: ChurnScoringOptions): Promise<void> {
+  const { port, modelPort, key, usage, burst } = asked;
   const apiKey = key ? (process.env[KEY] ?? '') : '';
   if (key && apiKey === '') {
     throw new TenantAnalyticsError(
@@ -66,28 +69,37 @@ async function runService({ port, modelPort, key, usage, burst }: ChurnScoringOp
     modelPort: numberOf(modelPort, '--model-port', 0, 65_535),
     apiKey,
     usage: { perSecond: numberOf(usage, '--usage', 1, 1e6), burst: numberOf(burst, '--burst', 1, 1e6) },
-    warn,
   };
   const { runChurnScoring } = await import('../hosts/node/churn-scoring.ts');
-  await untilStopped((signal) =>
-    runChurnScoring(
-      options,
-      ({ url, modelUrl }) =>
-        say(`Churn scoring: POST ${url}/prod/assessChurn, metrics at ${url}/metrics, model server at ${modelUrl}.`),
-      signal,
-    ),
-  );
+  await observing(asked, (observation) => {
+    observation.secrets.hide(apiKey);
+    return untilStopped((signal) =>
+      runChurnScoring(
+        { ...options, warn: observation.log.warn, observation },
+        ({ url, modelUrl }) =>
+          say(`Churn scoring: POST ${url}/prod/assessChurn, metrics at ${url}/metrics, model server at ${modelUrl}.`),
+        signal,
+      ),
+    );
+  });
 }
 
-async function runServe({ port, host, modelFile }: ServeOptions): Promise<void> {
+async function runServe(asked: ServeOptions): Promise<void> {
+  const { port, host, modelFile } = asked;
   const options = {
     port: numberOf(port, '--port', 0, 65_535),
     host,
     ...(modelFile === undefined ? {} : { modelFile }),
   };
   const { runModelServer } = await import('../hosts/node/churn-scoring.ts');
-  await untilStopped((signal) =>
-    runModelServer(options, ({ url }) => say(`Churn model: GET ${url}/ping, POST ${url}/invocations.`), signal),
+  await observing(asked, (observation) =>
+    untilStopped((signal) =>
+      runModelServer(
+        { ...options, observation },
+        ({ url }) => say(`Churn model: GET ${url}/ping, POST ${url}/invocations.`),
+        signal,
+      ),
+    ),
   );
 }
 

@@ -1,10 +1,10 @@
 import { Command } from 'commander';
 import { nodeWorld } from '../hosts/node/node-world.ts';
+import { type ObservingOptions, observing, withObserving } from './observing.ts';
 import { portOf } from './options.ts';
-import { warn } from './output.ts';
 import { untilStopped } from './signals.ts';
 
-interface DashboardOptions {
+interface DashboardOptions extends ObservingOptions {
   readonly port: string;
   readonly rows: string;
   readonly stream: string;
@@ -14,7 +14,7 @@ interface DashboardOptions {
 }
 
 export function dashboardCommand(): Command {
-  return new Command('dashboard')
+  const command = new Command('dashboard')
     .description('the dashboard alone: customers, jobs and risk from the rows and the stream of enriched companies')
     .option('--port <port>', 'on 127.0.0.1; 0: a free one', '8080')
     .option('--rows <dir>', 'JSON rows written before, read at the start', '')
@@ -30,21 +30,25 @@ Its numbers are at /api/insights, /docs tells how to ask for them; tenant-analyt
 Ctrl-C stops it.`,
     )
     .action(runCommand);
+  return withObserving(command);
 }
 
-async function runCommand({ port, rows, stream, endpoint, region, metricsUrl }: DashboardOptions): Promise<void> {
+async function runCommand(options: DashboardOptions): Promise<void> {
+  const { port, rows, stream, endpoint, region, metricsUrl } = options;
   const request = { port: portOf(port, '--port'), rowsFolder: rows, stream, endpoint, region, metricsUrl };
   // Only now: all that it needs takes a while to load.
   const { runDashboard } = await import('../hosts/node/dashboard.ts');
-  await untilStopped((signal) =>
-    runDashboard(
-      request,
-      nodeWorld(warn),
-      ({ url, caughtUp }) => {
-        process.stdout.write(`Dashboard: ${url}\nInsights: ${url}/api/insights, ${url}/docs\n`);
-        void caughtUp.then(() => warn('All rows written before are in the numbers.'));
-      },
-      signal,
+  await observing(options, (observation) =>
+    untilStopped((signal) =>
+      runDashboard(
+        request,
+        nodeWorld(observation.log.warn, observation),
+        ({ url, caughtUp }) => {
+          process.stdout.write(`Dashboard: ${url}\nInsights: ${url}/api/insights, ${url}/docs\n`);
+          void caughtUp.then(() => observation.log.info('All rows written before are in the numbers.'));
+        },
+        signal,
+      ),
     ),
   );
 }

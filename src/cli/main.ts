@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { messageOf, TenantAnalyticsError } from '../base/errors.ts';
 import { canonicalCommand } from './canonical.ts';
@@ -6,11 +5,13 @@ import { churnScoringCommand } from './churn-scoring.ts';
 import { dashboardCommand } from './dashboard.ts';
 import { deadLettersCommand } from './dead-letters.ts';
 import { insightsCommand } from './insights.ts';
+import { ToldError } from './observing.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
 import { sendCommand, simulateCommand } from './simulate.ts';
 import { startCommand } from './start.ts';
 import { tenantManagerCommand } from './tenant-manager.ts';
+import { version } from './version.ts';
 
 /** Runs the command line; the answer is the exit code: 0 done, 1 failed, 2 wrong usage. */
 export async function main(words: readonly string[]): Promise<number> {
@@ -40,7 +41,7 @@ export async function main(words: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    return report(error, words.includes('--debug'));
+    return error instanceof ToldError ? error.exitCode : report(error, words.includes('--debug'));
   }
 }
 
@@ -66,9 +67,4 @@ function report(error: unknown, debug: boolean): number {
     if (error.cause instanceof Error) process.stderr.write(`Caused by: ${error.cause.stack}\n`);
   }
   return error instanceof TenantAnalyticsError ? error.exitCode : 1;
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

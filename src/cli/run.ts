@@ -2,7 +2,9 @@ import { Command } from 'commander';
 import { TenantAnalyticsError } from '../base/errors.ts';
 import { nodeWorld } from '../hosts/node/node-world.ts';
 import type { Running } from '../hosts/node/run.ts';
+import type { Observation } from '../observe/observation.ts';
 import { type FlinkRunOptions, refuseFlinkOptions, runOnFlink, withFlinkRunOptions } from './flink.ts';
+import { type ObservingOptions, observing, withObserving } from './observing.ts';
 import {
   type HostOptions,
   hostOption,
@@ -12,7 +14,7 @@ import {
   readTexts,
   withParameters,
 } from './options.ts';
-import { grouped, warn } from './output.ts';
+import { grouped } from './output.ts';
 import { stopOnSignal } from './signals.ts';
 import { statusLine } from './status-line.ts';
 
@@ -20,7 +22,7 @@ export function runCommand(): Command {
   const command = new Command('run').description(
     'run the application on its streams, from its parameters, until it is stopped',
   );
-  return withFlinkRunOptions(withParameters(command).addOption(hostOption()))
+  return withFlinkRunOptions(withObserving(withParameters(command)).addOption(hostOption()))
     .option('--metrics-port <port>', 'metrics for Prometheus at http://127.0.0.1:<port>/metrics; none when not given')
     .addHelpText(
       'after',
@@ -45,21 +47,22 @@ ${parameterHelp(['ConsumerConfigProperties', 'ProducerConfigProperties', 'Applic
 
 const STATUS_INTERVAL_MS = 10_000;
 
-interface RunOptions extends ParameterOptions, HostOptions {
+interface RunOptions extends ParameterOptions, HostOptions, ObservingOptions {
   readonly metricsPort?: string;
 }
 
 async function runRun(options: RunOptions & FlinkRunOptions): Promise<void> {
-  if (options.host === 'node') return runOnNode(options);
+  if (options.host === 'node') return observing(options, (observation) => runOnNode(options, observation));
   if (options.metricsPort === undefined) return runOnFlink(options);
   throw new TenantAnalyticsError('USAGE', '--metrics-port is for the Node host: Flink reports metrics by itself.');
 }
 
-async function runOnNode(options: RunOptions): Promise<void> {
+async function runOnNode(options: RunOptions & FlinkRunOptions, observation: Observation): Promise<void> {
   refuseFlinkOptions(options);
+  const { info, warn } = observation.log;
   const texts = await readTexts(options);
   const metricsPort = options.metricsPort === undefined ? undefined : portOf(options.metricsPort, '--metrics-port');
-  const world = nodeWorld(warn);
+  const world = nodeWorld(warn, observation);
   // Only now: the SDK takes a while to load.
   const { run } = await import('../hosts/node/run.ts');
   let timer: NodeJS.Timeout | undefined;
@@ -73,15 +76,15 @@ async function runOnNode(options: RunOptions): Promise<void> {
         running = engine;
         const { consumer, application } = parameters;
         const streams = `${consumer['jobs.stream.name']} and ${consumer['companies.stream.name']}`;
-        warn(`${resumed ? 'Going on from the last checkpoint' : 'First start'}: reading ${streams}.`);
-        warn(`Rows go to ${application.S3SinkPath}. Ctrl-C stops it.`);
-        if (metrics !== undefined) warn(`Metrics are at ${metrics.url}.`);
+        info(`${resumed ? 'Going on from the last checkpoint' : 'First start'}: reading ${streams}.`);
+        info(`Rows go to ${application.S3SinkPath}. Ctrl-C stops it.`);
+        if (metrics !== undefined) info(`Metrics are at ${metrics.url}.`);
         takeBack = stopOnSignal(() => {
-          warn('Stopping: taking a last checkpoint.');
+          info('Stopping: taking a last checkpoint.');
           engine.stop();
         });
         const status = statusLine(engine, world.clock);
-        timer = setInterval(() => warn(status()), STATUS_INTERVAL_MS);
+        timer = setInterval(() => info(status()), STATUS_INTERVAL_MS);
       },
     });
     process.stdout.write(`Stopped after ${grouped(counters['records.jobs'] ?? 0)} job events in all.\n`);

@@ -1,12 +1,14 @@
 import { Command } from 'commander';
 import type { LocalSystemObserver } from '../hosts/node/local-system.ts';
 import { nodeWorld } from '../hosts/node/node-world.ts';
+import type { Observation } from '../observe/observation.ts';
 import { type ArrivedRow, LiveTable } from './live-table.ts';
+import { type ObservingOptions, observing, withObserving } from './observing.ts';
 import { numberOf, type ParameterOptions, portOf, readTexts, withParameters } from './options.ts';
 import { grouped } from './output.ts';
 import { stopOnSignal } from './signals.ts';
 
-interface StartOptions extends ParameterOptions {
+interface StartOptions extends ParameterOptions, ObservingOptions {
   readonly folder: string;
   readonly rate: string;
   readonly kinesisPort: string;
@@ -21,7 +23,7 @@ export function startCommand(): Command {
   const command = new Command('start').description(
     'the whole system on this machine: local Kinesis, the two services, the application, a simulator of tenants, the dashboard',
   );
-  return withParameters(command)
+  return withObserving(withParameters(command))
     .option('--folder <dir>', 'where streams, state and rows are kept', 'data/local')
     .option('--rate <events>', 'job events a second that the simulator sends, up to 100; 0: none', '2')
     .option('--kinesis-port <port>', 'of the local Kinesis', '4567')
@@ -40,7 +42,16 @@ for a day of trying, not for load. Parameters of the application can be set as f
     .action(runStart);
 }
 
-async function runStart(options: StartOptions): Promise<void> {
+function runStart(options: StartOptions): Promise<void> {
+  const table = new LiveTable(process.stdout, { now: Date.now });
+  return observing(
+    options,
+    (observation) => runObserved(options, observation, table),
+    (line) => table.say(line),
+  );
+}
+
+async function runObserved(options: StartOptions, observation: Observation, table: LiveTable): Promise<void> {
   const request = {
     folder: options.folder,
     perSecond: numberOf(options.rate, '--rate', 0, 100),
@@ -53,8 +64,7 @@ async function runStart(options: StartOptions): Promise<void> {
     texts: await readTexts(options),
   };
   const stopping = new AbortController();
-  const world = nodeWorld((message) => table.say(message));
-  const table = new LiveTable(process.stdout, world.clock);
+  const world = nodeWorld(observation.log.warn, observation);
   const takeBack = stopOnSignal(() => {
     table.stop();
     table.say('Stopping: taking a last checkpoint, and keeping the streams.');

@@ -1,10 +1,10 @@
 import { Command } from 'commander';
 import { nodeWorld } from '../hosts/node/node-world.ts';
+import { type ObservingOptions, observing, withObserving } from './observing.ts';
 import { wholeOf } from './options.ts';
-import { warn } from './output.ts';
 import { untilStopped } from './signals.ts';
 
-interface TenantManagerOptions {
+interface TenantManagerOptions extends ObservingOptions {
   readonly port: string;
   readonly folder: string;
   readonly stream: string;
@@ -14,7 +14,7 @@ interface TenantManagerOptions {
 }
 
 export function tenantManagerCommand(): Command {
-  return new Command('tenant-manager')
+  const command = new Command('tenant-manager')
     .description('TenantManager alone: the tenants, over HTTP; each change goes to the companies stream')
     .option('--port <port>', 'on 127.0.0.1; 0: a free one', '8081')
     .option('--folder <dir>', 'where the tenants are kept, unless DATABASE_URL names a server', 'data/tenant-manager')
@@ -32,6 +32,7 @@ Environment:
 What it can do is at /docs. Ctrl-C stops it. A change that was not published yet is published after the next start.`,
     )
     .action(runCommand);
+  return withObserving(command);
 }
 
 async function runCommand(options: TenantManagerOptions): Promise<void> {
@@ -40,13 +41,16 @@ async function runCommand(options: TenantManagerOptions): Promise<void> {
   const port = wholeOf(options.port, '--port', 65_535);
   const tenants = wholeOf(options.tenants, '--tenants', 1_000_000);
   const { runTenantManager } = await import('../hosts/node/tenant-manager.ts');
-  await untilStopped((signal) =>
-    runTenantManager(
-      { folder, databaseUrl, port, token, stream, region, endpoint, tenants },
-      nodeWorld(warn),
-      ({ url, database }) =>
-        process.stdout.write(`TenantManager: ${url}/api/v1/tenants, ${url}/docs\nTenants are in: ${database}\n`),
-      signal,
-    ),
-  );
+  await observing(options, async (observation) => {
+    observation.secrets.hide(token);
+    await untilStopped((signal) =>
+      runTenantManager(
+        { folder, databaseUrl, port, token, stream, region, endpoint, tenants },
+        nodeWorld(observation.log.warn, observation),
+        ({ url, database }) =>
+          process.stdout.write(`TenantManager: ${url}/api/v1/tenants, ${url}/docs\nTenants are in: ${database}\n`),
+        signal,
+      ),
+    );
+  });
 }

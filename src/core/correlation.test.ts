@@ -3,7 +3,10 @@ import { expect, test } from 'vitest';
 import { correlationID, readCorrelationID } from './correlation.ts';
 
 test('ids that we give stand in the header as they are in the row', () => {
-  for (const id of ['shardId-000000000000:49590338271490256608559692538361571095921575989136588898:3', 'jobs.jsonl:17']) {
+  for (const id of [
+    'shardId-000000000000:49590338271490256608559692538361571095921575989136588898:3',
+    'jobs.jsonl:17',
+  ]) {
     expect(correlationID(id)).toBe(id);
   }
   expect(correlationID('decay:comp_4:2025-06-01')).toBe('decay:comp_4:2025-06-01');

@@ -57,7 +57,8 @@ export const PIPELINE_METRICS = {
     type: 'gauge',
     labels: ['partition'],
     meaning: 'How far the last read of a shard was behind its tip.',
-    whenBad: 'Grows: the application is slower than the stream, or throttled. Look at back-pressure, calls and the log.',
+    whenBad:
+      'Grows: the application is slower than the stream, or throttled. Look at back-pressure, calls and the log.',
   },
   tenant_analytics_shard_idle: {
     type: 'gauge',
@@ -133,13 +134,15 @@ export const HTTP_METRICS = {
     type: 'counter',
     labels: ['service', 'method', 'route', 'status'],
     meaning: 'Requests answered. `route` is the pattern, never the URL; `none`: there is no such route.',
-    whenBad: 'Status 5xx: the log of the service. 401 or 403: a token or key that does not match. 429: the usage limit.',
+    whenBad:
+      'Status 5xx: the log of the service. 401 or 403: a token or key that does not match. 429: the usage limit.',
   },
   tenant_analytics_http_request_seconds: {
     type: 'histogram',
     labels: ['service', 'method', 'route', 'status'],
     meaning: 'From the request to the end of its answer; without answers that never end by themselves.',
-    whenBad: 'Grows: look at the event loop (`nodejs_eventloop_lag_p99_seconds`) and at what stands behind the service.',
+    whenBad:
+      'Grows: look at the event loop (`nodejs_eventloop_lag_p99_seconds`) and at what stands behind the service.',
   },
 } as const satisfies Record<string, Metric>;
 

@@ -4,9 +4,9 @@ import { aborted } from '../../base/abort.ts';
 import { messageOf, systemCode, TenantAnalyticsError } from '../../base/errors.ts';
 import { rowFiles } from '../../connectors/file/row-files.ts';
 import { type KinesisApi, KinesisFailure } from '../../connectors/kinesis/kinesis-api.ts';
-import type { World } from '../../runtime/ports.ts';
 import type { RowFile } from '../../services/dashboard/catch-up.ts';
 import { builtPage, startDashboard } from '../../services/dashboard/start.ts';
+import type { HostWorld } from './node-world.ts';
 import { openKinesis } from './open-kinesis.ts';
 import { followStream } from './stream-feed.ts';
 
@@ -41,11 +41,14 @@ export interface RunningDashboard {
 export async function openDashboard(
   { port, flag, rowsFolder, stream, webFolder = builtPage(), metricsUrl = '' }: DashboardRequest,
   api: KinesisApi,
-  world: World,
+  world: HostWorld,
 ): Promise<RunningDashboard> {
   const { clock, warn } = world;
   const files = await filesOf(rowsFolder, warn);
-  const service = await startDashboard({ port, flag, webFolder, metricsUrl }, { now: clock.now, warn });
+  const service = await startDashboard(
+    { port, flag, webFolder, metricsUrl, observation: world.observation },
+    { now: clock.now, warn },
+  );
   const { dashboard } = service;
   const over = new AbortController();
   const catching = dashboard.catchUp(files, over.signal);
@@ -131,7 +134,7 @@ export interface DashboardProcess extends Omit<DashboardRequest, 'flag'> {
 /** The dashboard alone, until the signal is aborted. */
 export async function runDashboard(
   { region, endpoint, ...request }: DashboardProcess,
-  world: World,
+  world: HostWorld,
   ready: (running: Pick<RunningDashboard, 'url' | 'caughtUp'>) => void,
   signal: AbortSignal,
 ): Promise<void> {

@@ -7,7 +7,6 @@ import { messageOf, storageError, systemCode, TenantAnalyticsError } from '../..
 import { lockFolder } from '../../connectors/file/folder-lock.ts';
 import type { KinesisApi } from '../../connectors/kinesis/kinesis-api.ts';
 import type { ParameterTexts } from '../../pipeline/parameters.ts';
-import type { World } from '../../runtime/ports.ts';
 import { startChurnScoring } from '../../services/churn-scoring/start.ts';
 import { startLocalKinesis } from '../../services/local-kinesis/local-kinesis.ts';
 import { SIMULATOR_DEFAULTS, simulate } from '../../services/simulator/simulate.ts';
@@ -15,6 +14,7 @@ import { seedCompanies, type Tenant } from '../../services/tenant-manager/seed-c
 import { openDashboard } from './dashboard.ts';
 import { eventWriter } from './event-writer.ts';
 import { serveMetrics } from './metrics-server.ts';
+import type { HostWorld } from './node-world.ts';
 import { openKinesis } from './open-kinesis.ts';
 import { type Running, type RunObserver, run } from './run.ts';
 import { followStream } from './stream-feed.ts';
@@ -71,7 +71,7 @@ const STREAMS = { jobs: 'bigdatajobs', companies: 'companies', enriched: 'enrich
  */
 export async function runLocalSystem(
   request: LocalSystemRequest,
-  world: World,
+  world: HostWorld,
   observer: LocalSystemObserver,
   signal: AbortSignal,
 ): Promise<Readonly<Record<string, number>>> {
@@ -142,7 +142,7 @@ export async function runLocalSystem(
 /** Runs the application until the signal is aborted, or something beside it fails. */
 async function runUntil(
   texts: ParameterTexts,
-  world: World,
+  world: HostWorld,
   observer: RunObserver,
   signal: AbortSignal,
   beside: readonly Promise<unknown>[],
@@ -185,15 +185,17 @@ async function startServices(
   tenants: readonly Tenant[],
   folder: string,
   api: KinesisApi,
-  world: World,
+  world: HostWorld,
   closing: (() => Promise<void>)[],
 ): Promise<Services> {
   const apiKey = randomBytes(16).toString('hex');
+  world.observation?.secrets.hide(apiKey);
   const churnScoring = await startChurnScoring({
     port: churnScoringPort,
     flag: '--churn-scoring-port',
     apiKey,
     warn: world.warn,
+    observation: world.observation,
   });
   closing.push(() => churnScoring.stop());
   const tenantManager = await openTenantManager(
@@ -247,7 +249,7 @@ async function startSimulator(
   companies: readonly Tenant[],
   { since }: SystemLife,
   api: KinesisApi,
-  world: World,
+  world: HostWorld,
   signal: AbortSignal,
 ): Promise<void> {
   if (perSecond === 0) return;
@@ -272,7 +274,7 @@ interface SystemLife {
   readonly since: number;
 }
 
-async function lifeOf(folder: string, world: World): Promise<SystemLife> {
+async function lifeOf(folder: string, world: HostWorld): Promise<SystemLife> {
   const path = `${folder}/system.json`;
   try {
     const { since } = JSON.parse(await readFile(path, 'utf8')) as { since: unknown };

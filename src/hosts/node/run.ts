@@ -18,6 +18,9 @@ import type { Graph, Source } from '../../runtime/contract.ts';
 import type { Engine, EngineStatus } from '../../runtime/engine.ts';
 import type { World } from '../../runtime/ports.ts';
 import { callsAtOnce } from './calls-at-once.ts';
+import { loggedGraph } from './logged-graph.ts';
+import type { HostWorld } from './node-world.ts';
+import { observedTransport, tracedProbe } from './observed.ts';
 import { openKinesis } from './open-kinesis.ts';
 import { type LiveEnds, runGraph } from './run-graph.ts';
 import { checkRunIdentity, runIdentityOf } from './run-identity.ts';
@@ -41,12 +44,15 @@ export interface RunObserver {
  */
 export async function run(
   texts: ParameterTexts,
-  world: World,
+  hostWorld: HostWorld,
   observer: RunObserver,
   kinesis?: KinesisApi,
 ): Promise<Readonly<Record<string, number>>> {
   const parameters = await withSecrets(readParameters(texts));
-  const graph = companyJobProcessing(parameters);
+  const { observation } = hostWorld;
+  const world = { ...hostWorld, probe: tracedProbe(hostWorld.probe, observation?.tracing) };
+  observation?.secrets.hide(parameters.application.predictChurnApiKey, parameters.application.tenantManagerToken);
+  const graph = loggedGraph(companyJobProcessing(parameters), observation?.log);
   refuseSharedFolders(graph);
   const identity = runIdentityOf(graph, parameters);
   const folder = resolve(parameters.application['data.dir'], 'state');
@@ -67,7 +73,7 @@ export async function run(
     for (const source of graph.sources) {
       discoveries.push(await discover(source, api, world, budget, parameters, found));
     }
-    const transport = nodeTransport(callsAtOnce(graph), world.clock.now);
+    const transport = observedTransport(nodeTransport(callsAtOnce(graph), world.clock.now), observation);
     const live: LiveEnds = {
       discoveries,
       stream: ({ id, stream }, pressure, onFailure) =>

@@ -1,7 +1,6 @@
 import { aborted } from '../../base/abort.ts';
 import { lockFolder } from '../../connectors/file/folder-lock.ts';
 import type { KinesisApi } from '../../connectors/kinesis/kinesis-api.ts';
-import type { World } from '../../runtime/ports.ts';
 import { SIMULATOR_DEFAULTS } from '../../services/simulator/simulate.ts';
 import { seedCompanies } from '../../services/tenant-manager/seed-companies.ts';
 import {
@@ -10,6 +9,8 @@ import {
   type TenantManagerRequest,
 } from '../../services/tenant-manager/server.ts';
 import { eventWriter } from './event-writer.ts';
+import type { HostWorld } from './node-world.ts';
+import { tracedPublish } from './observed.ts';
 import { openKinesis } from './open-kinesis.ts';
 
 /** TenantManager on this machine; its changes go to `stream`. */
@@ -17,13 +18,15 @@ export async function openTenantManager(
   request: TenantManagerRequest,
   stream: string,
   api: KinesisApi,
-  world: World,
+  world: HostWorld,
 ): Promise<RunningTenantManager> {
   const companies = eventWriter(api, world, 'companies.stream.name');
   const { clock, sleep, random, warn } = world;
   try {
-    const publish = (companyID: string, record: Uint8Array) => companies.put(stream, companyID, record);
-    const here = { now: clock.now, sleep, random, warn, lockFolder, publish };
+    const { observation } = world;
+    const put = (companyID: string, record: Uint8Array) => companies.put(stream, companyID, record);
+    const publish = observation?.tracing === undefined ? put : tracedPublish(put, stream, observation.tracing);
+    const here = { now: clock.now, sleep, random, warn, lockFolder, publish, observation };
     const running = await startTenantManager(request, here);
     return {
       ...running,
@@ -54,7 +57,7 @@ export interface TenantManagerProcess {
 /** TenantManager alone, until the signal is aborted. */
 export async function runTenantManager(
   { region, endpoint, stream, tenants, ...request }: TenantManagerProcess,
-  world: World,
+  world: HostWorld,
   ready: (running: Pick<RunningTenantManager, 'url' | 'database'>) => void,
   signal: AbortSignal,
 ): Promise<void> {

@@ -1,7 +1,10 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
-import { Counter } from 'prom-client';
+import { Counter, Registry } from 'prom-client';
+import type { LogFields } from '../../observe/log.ts';
+import { CHURN_SCORING_METRICS } from '../../observe/metric-table.ts';
+import { metricsRoute } from '../observe.ts';
 import { isSameSecret } from '../same-secret.ts';
-import { assessChurn, type InvokeModel, type ProxyEvent } from './assess-churn.ts';
+import { type AssessOutcome, assessChurn, type InvokeModel, type ProxyEvent } from './assess-churn.ts';
 import { churnModel } from './churn-model.ts';
 import { invocation } from './invocations.ts';
 import { ModelHealth, type Outcome } from './model-health.ts';
@@ -17,7 +20,9 @@ export interface ChurnScoringOptions {
   readonly health?: ModelHealth;
   /** Milliseconds that only go forward. */
   readonly now?: () => number;
-  readonly warn?: (message: string) => void;
+  readonly warn?: (message: string, fields?: LogFields) => void;
+  /** Where its requests are counted, if they are; told at /metrics with what it counts itself. */
+  readonly registry?: Registry;
 }
 
 /** In API Gateway's place; the handler has a tighter limit of its own. */
@@ -50,18 +55,12 @@ export const churnScoring: FastifyPluginAsync<ChurnScoringOptions> = async (serv
   const { apiKey, usage = GENEROUS, now = () => performance.now(), warn = () => undefined } = options;
   const health = options.health ?? new ModelHealth(churnModel);
   const invoke = options.invoke ?? inProcess(health);
-  const handler = assessChurn({ apiKey, usage: new UsageLimit(usage, now), model: churnModel, invoke, warn });
-  const answers = new Counter({
-    name: 'churn_scoring_answers_total',
-    help: 'Answers of POST /prod/assessChurn, by status.',
-    labelNames: ['status'],
-    registers: [health.registry],
-  });
+  const registry = options.registry ?? new Registry();
+  const { answers, came } = counters(registry);
+  const handler = assessChurn({ apiKey, usage: new UsageLimit(usage, now), model: churnModel, invoke, warn, came });
 
   server.get('/health', async () => ({ status: 'ok' }));
-  server.get('/metrics', async (_request, reply) =>
-    reply.type(health.registry.contentType).send(await health.metrics()),
-  );
+  await server.register(metricsRoute, { registries: [registry, health.registry] });
 
   await server.register(async (api) => {
     // The handler reads the body itself, as it does on AWS.
@@ -90,6 +89,22 @@ export const churnScoring: FastifyPluginAsync<ChurnScoringOptions> = async (serv
     },
   );
 };
+
+function counters(registry: Registry) {
+  const counter = (name: keyof typeof CHURN_SCORING_METRICS) => {
+    const { meaning, labels } = CHURN_SCORING_METRICS[name];
+    return new Counter<string>({ name, help: meaning, labelNames: [...labels], registers: [registry] });
+  };
+  const scores = counter('churn_scoring_scores_total');
+  const refusals = counter('churn_scoring_usage_refusals_total');
+  return {
+    answers: counter('churn_scoring_answers_total'),
+    came(outcome: AssessOutcome) {
+      if (outcome === 'usage-refused') refusals.inc();
+      else scores.labels(outcome).inc();
+    },
+  };
+}
 
 /** API Gateway's event of a request; of a header sent twice it gives the last. */
 function eventOf({ headers, body }: FastifyRequest): ProxyEvent {

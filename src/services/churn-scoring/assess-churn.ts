@@ -1,4 +1,6 @@
 import type { APIGatewayProxyEvent } from 'aws-lambda';
+import { CORRELATION_HEADER, readCorrelationID } from '../../core/correlation.ts';
+import { type Log, type LogFields, NO_LOG } from '../../observe/log.ts';
 import { isSameSecret } from '../same-secret.ts';
 import { type CompanyFeatures, readCompany } from './company-features.ts';
 import { type Reason, reasonsFor } from './reasons.ts';
@@ -6,7 +8,13 @@ import { binsOf, columnsOf, contributionsOf, type Scorecard } from './scorecard.
 import type { UsageLimit } from './usage-limit.ts';
 
 /** Asks a model endpoint about one row of CSV. */
-export type InvokeModel = (csv: string) => Promise<ModelAnswer>;
+export type InvokeModel = (csv: string, about?: CallAbout) => Promise<ModelAnswer>;
+
+/** What a call carries beside its question, for logs and traces. */
+export interface CallAbout {
+  readonly correlationID?: string | undefined;
+  readonly traceparent?: string | undefined;
+}
 
 export type ModelAnswer =
   | { readonly kind: 'answer'; readonly body: string }
@@ -20,8 +28,14 @@ export interface AssessChurnOptions {
   readonly model: Scorecard;
   readonly invoke: InvokeModel;
   /** Told each call that the model did not answer. */
-  readonly warn: (message: string) => void;
+  readonly warn: (message: string, fields?: LogFields) => void;
+  /** Told of each call at `debug`. */
+  readonly log?: Log;
+  /** Told what became of a call that was let in, or refused by the usage limit. */
+  readonly came?: (outcome: AssessOutcome) => void;
 }
+
+export type AssessOutcome = 'at-risk' | 'stays' | 'no-score' | 'usage-refused';
 
 /** What is read of API Gateway's event. */
 export type ProxyEvent = Pick<APIGatewayProxyEvent, 'headers' | 'body' | 'isBase64Encoded'>;
@@ -56,30 +70,47 @@ const MOST_BODY_BYTES = 16 * 1024;
  * between, a score out. It knows no server: who calls it gives it an event.
  */
 export function assessChurn(options: AssessChurnOptions): AssessChurn {
-  const { apiKey, usage, model } = options;
-  return async ({ headers, body, isBase64Encoded }) => {
-    if (apiKey !== '' && !isSameSecret(header(headers, 'x-api-key'), apiKey)) return message(403, 'Forbidden');
-    const seconds = usage.take();
-    if (seconds !== null) return message(429, 'Too Many Requests', { 'retry-after': String(seconds) });
-    const text = isBase64Encoded ? Buffer.from(body ?? '', 'base64').toString('utf8') : (body ?? '');
-    const bytes = Buffer.byteLength(text);
-    if (bytes > MOST_BODY_BYTES) return message(413, `body: expected at most ${MOST_BODY_BYTES} bytes, got ${bytes}`);
-    const company = parsed(text);
-    if (typeof company === 'string') return message(400, company);
-    return score(company, options, model);
+  const { log = NO_LOG } = options;
+  return async (event) => {
+    const correlationID = readCorrelationID(header(event.headers, CORRELATION_HEADER));
+    const answer = await assess(event, options, correlationID);
+    if (log.isDebug) log.debug('assessed', { correlationID, status: answer.statusCode });
+    if (correlationID !== undefined) answer.headers[CORRELATION_HEADER] = correlationID;
+    return answer;
   };
+}
+
+async function assess(
+  { headers, body, isBase64Encoded }: ProxyEvent,
+  options: AssessChurnOptions,
+  correlationID: string | undefined,
+): Promise<ProxyResult> {
+  const { apiKey, usage, came } = options;
+  if (apiKey !== '' && !isSameSecret(header(headers, 'x-api-key'), apiKey)) return message(403, 'Forbidden');
+  const seconds = usage.take();
+  if (seconds !== null) {
+    came?.('usage-refused');
+    return message(429, 'Too Many Requests', { 'retry-after': String(seconds) });
+  }
+  const text = isBase64Encoded ? Buffer.from(body ?? '', 'base64').toString('utf8') : (body ?? '');
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MOST_BODY_BYTES) return message(413, `body: expected at most ${MOST_BODY_BYTES} bytes, got ${bytes}`);
+  const company = parsed(text);
+  if (typeof company === 'string') return message(400, company);
+  return score(company, options, correlationID);
 }
 
 async function score(
   company: CompanyFeatures,
-  { invoke, warn }: AssessChurnOptions,
-  model: Scorecard,
+  { model, invoke, warn, came }: AssessChurnOptions,
+  correlationID: string | undefined,
 ): Promise<ProxyResult> {
   const bins = binsOf(model, company);
-  const answer = await invoke(columnsOf(model, bins).join(','));
+  const answer = await invoke(columnsOf(model, bins).join(','), { correlationID });
   const prediction = answer.kind === 'answer' ? readPrediction(answer.body, model) : answer.why;
   if (typeof prediction === 'string') {
-    warn(`churn scoring: no score: ${prediction}`);
+    came?.('no-score');
+    warn(`churn scoring: no score: ${prediction}`, { correlationID });
     const isTemporary = answer.kind === 'failure' && answer.isTemporary;
     return isTemporary
       ? message(503, 'the model does not answer now; try again', { 'retry-after': '1' })
@@ -92,6 +123,7 @@ async function score(
     reasons: reasonsFor(model, company, prediction.contributions ?? contributionsOf(model, bins)),
     modelVersion: model.version,
   };
+  came?.(churnScore.churn ? 'at-risk' : 'stays');
   return result(200, churnScore);
 }
 

@@ -1,4 +1,6 @@
 import { TenantAnalyticsError } from '../../base/errors.ts';
+import { jsonLog, LOG_LEVELS, type Log } from '../../observe/log.ts';
+import { Secrets } from '../../observe/secrets.ts';
 import { type AssessChurn, assessChurn } from './assess-churn.ts';
 import { churnModel } from './churn-model.ts';
 import { sageMakerEndpoint } from './sagemaker-endpoint.ts';
@@ -11,6 +13,8 @@ import { GENEROUS, UsageLimit } from './usage-limit.ts';
  * - `MODEL_ENDPOINT_NAME`: the SageMaker endpoint.
  * - `MODEL_ENDPOINT_URL`: where SageMaker's runtime API is; the region's unless set.
  * - `USAGE_PER_SECOND`, `USAGE_BURST`: the limit of one instance, beside API Gateway's usage plan.
+ * - `LOG_LEVEL`: `debug`, `info` (unless set), `warn`, `error`; JSON lines on standard output. At `debug` each call is told,
+ *   with the correlation id that it came with.
  */
 export const handler: AssessChurn = fromEnvironment(process.env);
 
@@ -39,7 +43,23 @@ function fromEnvironment(environment: NodeJS.ProcessEnv): AssessChurn {
     burst: positive(environment, 'USAGE_BURST', GENEROUS.burst),
   };
   const usage = new UsageLimit(plan, () => performance.now());
-  return assessChurn({ apiKey, usage, model: churnModel, invoke, warn: (message) => console.warn(message) });
+  const log = logOf(environment, apiKey);
+  return assessChurn({ apiKey, usage, model: churnModel, invoke, log, warn: log.warn });
+}
+
+function logOf(environment: NodeJS.ProcessEnv, apiKey: string): Log {
+  const secrets = new Secrets();
+  secrets.hide(apiKey);
+  secrets.hideEnvironment(environment);
+  const asked = environment.LOG_LEVEL ?? '';
+  const level = asked === '' ? 'info' : LOG_LEVELS.find((one) => one === asked);
+  if (level === undefined) {
+    throw new TenantAnalyticsError(
+      'PARAMETER_INVALID',
+      `LOG_LEVEL: expected one of ${LOG_LEVELS.join(', ')}, got ${asked}.`,
+    );
+  }
+  return jsonLog(level, secrets, process.stdout).of('churn-scoring');
 }
 
 function positive(environment: NodeJS.ProcessEnv, name: string, byDefault: number): number {

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { CHURN_MODEL_METRICS } from '../../observe/metric-table.ts';
 import type { BinIndexes, Scorecard } from './scorecard.ts';
 
 /** What is known of a company that was scored once: whether it left. */
@@ -36,16 +37,13 @@ export class ModelHealth {
     this.#model = model;
     this.#counts = model.features.map(({ weights }) => weights.map(() => 0));
     const registers = [this.registry];
-    this.#rows = new Counter({ name: 'churn_model_rows_total', help: 'Rows scored.', registers });
+    this.#rows = new Counter({ ...described('churn_model_rows_total'), registers });
     this.#scores = new Histogram({
-      name: 'churn_model_score',
-      help: 'Distribution of the probabilities given.',
+      ...described('churn_model_score'),
       buckets: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1],
       registers,
     });
-    new Gauge({ name: 'churn_model_info', help: 'The model served; always 1.', labelNames: ['version'], registers })
-      .labels(model.version)
-      .set(1);
+    new Gauge({ ...described('churn_model_info'), registers }).labels(model.version).set(1);
     this.#driftGauges(registers);
     this.#calibrationGauges(registers);
   }
@@ -84,8 +82,7 @@ export class ModelHealth {
   #driftGauges(registers: Registry[]): void {
     const rows = () => this.#window.length;
     new Gauge({
-      name: 'churn_model_window_rows',
-      help: `Rows that drift is told of: the last ones, ${WINDOW_ROWS} at most.`,
+      ...described('churn_model_window_rows'),
       registers,
       collect() {
         this.set(rows());
@@ -94,9 +91,7 @@ export class ModelHealth {
     const indexes = () =>
       this.#model.features.map(({ name, means }, index) => [name, stabilityIndex(this.#counts[index] ?? [], means)]);
     new Gauge({
-      name: 'churn_model_psi',
-      help: `Population stability index against training, from ${LEAST_ROWS} rows on: below 0.1 as in training, above 0.25 another population.`,
-      labelNames: ['feature'],
+      ...described('churn_model_psi'),
       registers,
       collect() {
         if (rows() < LEAST_ROWS) return;
@@ -105,8 +100,7 @@ export class ModelHealth {
     });
     const unknown = () => this.#counts[this.#model.features.findIndex(({ name }) => name === 'industry')]?.at(-1) ?? 0;
     new Gauge({
-      name: 'churn_model_unknown_industry_ratio',
-      help: 'Share of rows whose industry the model does not know.',
+      ...described('churn_model_unknown_industry_ratio'),
       registers,
       collect() {
         setOrLeaveOut(this, unknown(), rows());
@@ -118,14 +112,11 @@ export class ModelHealth {
     const bands = this.#bands;
     const total = () => bands.reduce((sum, { count }) => sum + count, 0);
     const gauge = (
-      name: string,
-      help: string,
+      name: keyof typeof CHURN_MODEL_METRICS,
       value: (band: { count: number; predicted: number; left: number }) => number,
     ) =>
-      new Gauge({
-        name,
-        help,
-        labelNames: ['band'],
+      new Gauge<string>({
+        ...described(name),
         registers,
         collect() {
           for (const [index, band] of bands.entries()) {
@@ -133,12 +124,11 @@ export class ModelHealth {
           }
         },
       });
-    gauge('churn_model_outcomes', 'Outcomes given, by the probability they had been given.', ({ count }) => count);
-    gauge('churn_model_predicted_ratio', 'Mean probability of those.', ({ count, predicted }) => predicted / count);
-    gauge('churn_model_observed_ratio', 'Share of those that left.', ({ count, left }) => left / count);
+    gauge('churn_model_outcomes', ({ count }) => count);
+    gauge('churn_model_predicted_ratio', ({ count, predicted }) => predicted / count);
+    gauge('churn_model_observed_ratio', ({ count, left }) => left / count);
     new Gauge({
-      name: 'churn_model_calibration_error',
-      help: 'Mean distance of predicted and observed ratio over all outcomes; 0 is best.',
+      ...described('churn_model_calibration_error'),
       registers,
       collect() {
         const distance = bands.reduce((sum, { predicted, left }) => sum + Math.abs(predicted - left), 0);
@@ -147,14 +137,18 @@ export class ModelHealth {
     });
     const squaredErrors = () => this.#squaredErrors;
     new Gauge({
-      name: 'churn_model_brier_score',
-      help: 'Mean squared error of the probabilities over all outcomes; 0 is best.',
+      ...described('churn_model_brier_score'),
       registers,
       collect() {
         setOrLeaveOut(this, squaredErrors(), total());
       },
     });
   }
+}
+
+function described(name: keyof typeof CHURN_MODEL_METRICS) {
+  const { meaning, labels } = CHURN_MODEL_METRICS[name];
+  return { name, help: meaning, labelNames: [...labels] as string[] };
 }
 
 /** Of nothing there is no mean; left alone, a gauge would say 0, which is best. */

@@ -1,4 +1,6 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { Registry } from 'prom-client';
+import { metricsRoute } from '../observe.ts';
 import { invocation } from './invocations.ts';
 import type { ModelHealth } from './model-health.ts';
 import type { Scorecard } from './scorecard.ts';
@@ -8,6 +10,8 @@ export interface ModelServerOptions {
   readonly health: ModelHealth;
   /** Also answers as SageMaker's runtime API does for an endpoint of this name. */
   readonly endpointName: string;
+  /** Where its requests are counted, if they are. */
+  readonly registry?: Registry;
 }
 
 /** SageMaker's own limit of a payload. */
@@ -17,7 +21,8 @@ const MOST_BODY_BYTES = 6 * 1024 * 1024;
  * The model behind SageMaker's container protocol (`GET /ping`, `POST /invocations`), and, for use on one machine, behind
  * the path under which SageMaker's runtime API offers an endpoint, so that its SDK reaches it unchanged.
  */
-export const modelServer: FastifyPluginAsync<ModelServerOptions> = async (server, { model, health, endpointName }) => {
+export const modelServer: FastifyPluginAsync<ModelServerOptions> = async (server, options) => {
+  const { model, health, endpointName, registry = new Registry() } = options;
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', { parseAs: 'string', bodyLimit: MOST_BODY_BYTES }, (_request, body, done) => {
     done(null, body);
@@ -25,9 +30,7 @@ export const modelServer: FastifyPluginAsync<ModelServerOptions> = async (server
 
   server.get('/ping', async () => ({ status: 'ok' }));
 
-  server.get('/metrics', async (_request, reply) =>
-    reply.type(health.registry.contentType).send(await health.metrics()),
-  );
+  await server.register(metricsRoute, { registries: [registry, health.registry] });
 
   const limits = { bodyLimit: MOST_BODY_BYTES };
   server.post('/invocations', limits, async (request, reply) => {

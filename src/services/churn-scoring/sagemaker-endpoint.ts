@@ -9,6 +9,7 @@ import {
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { messageOf } from '../../base/errors.ts';
 import type { InvokeModel } from './assess-churn.ts';
+import { customAttributes } from './custom-attributes.ts';
 
 export interface SageMakerEndpointOptions {
   readonly region: string;
@@ -55,7 +56,8 @@ export function sageMakerEndpoint(options: SageMakerEndpointOptions): SageMakerE
   if (credentials !== undefined) config.credentials = credentials;
   const client = new SageMakerRuntimeClient(config);
   return {
-    invoke: async (csv) => {
+    invoke: async (csv, about = {}) => {
+      const attributes = customAttributes(about);
       try {
         const { Body } = await client.send(
           new InvokeEndpointCommand({
@@ -63,6 +65,7 @@ export function sageMakerEndpoint(options: SageMakerEndpointOptions): SageMakerE
             ContentType: 'text/csv',
             Accept: 'application/json',
             Body: csv,
+            ...(attributes === '' ? {} : { CustomAttributes: attributes }),
           }),
         );
         return { kind: 'answer', body: Body?.transformToString('utf8') ?? '' };

@@ -1,12 +1,19 @@
 import { readFile } from 'node:fs/promises';
+import type { FastifyRequest } from 'fastify';
+import { Registry } from 'prom-client';
 import { messageOf, TenantAnalyticsError } from '../../base/errors.ts';
+import type { LogFields } from '../../observe/log.ts';
+import type { Observation } from '../../observe/observation.ts';
+import { observeRequests } from '../observe.ts';
 import { listen, serviceServer } from '../server.ts';
 import { churnScoring } from './app.ts';
 import { churnModel } from './churn-model.ts';
+import { fromCustomAttributes } from './custom-attributes.ts';
 import { ModelHealth } from './model-health.ts';
 import { modelServer } from './model-server.ts';
 import { sageMakerEndpoint } from './sagemaker-endpoint.ts';
 import { readScorecard, type Scorecard } from './scorecard.ts';
+import { tracedInvoke } from './traced-invoke.ts';
 import type { UsagePlan } from './usage-limit.ts';
 
 export interface StartChurnScoringOptions {
@@ -19,7 +26,8 @@ export interface StartChurnScoringOptions {
   /** The key asked for as `x-api-key`; empty for none. */
   readonly apiKey: string;
   readonly usage?: UsagePlan;
-  readonly warn?: (message: string) => void;
+  readonly warn?: (message: string, fields?: LogFields) => void;
+  readonly observation?: Observation | undefined;
 }
 
 export interface ChurnScoring {
@@ -37,9 +45,9 @@ const ENDPOINT_NAME = 'tenant-churn';
  * @throws TenantAnalyticsError PORT_TAKEN, or SERVICE_FAILED
  */
 export async function startChurnScoring(options: StartChurnScoringOptions): Promise<ChurnScoring> {
-  const { port, flag = '--port', modelPort = 0, apiKey, usage, warn } = options;
+  const { port, flag = '--port', modelPort = 0, apiKey, usage, warn, observation } = options;
   const health = new ModelHealth(churnModel);
-  const model = await startModelServer({ port: modelPort, flag: '--model-port', health });
+  const model = await startModelServer({ port: modelPort, flag: '--model-port', health, observation });
   const endpoint = sageMakerEndpoint({
     region: 'us-west-2',
     url: model.url,
@@ -47,6 +55,9 @@ export async function startChurnScoring(options: StartChurnScoringOptions): Prom
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   });
   const server = serviceServer();
+  const registry = new Registry();
+  observeRequests(server, { ...observation, service: 'churn-scoring', registry });
+  const { tracing } = observation ?? {};
   const stop = async () => {
     await server.close();
     endpoint.close();
@@ -55,8 +66,9 @@ export async function startChurnScoring(options: StartChurnScoringOptions): Prom
   try {
     await server.register(churnScoring, {
       apiKey,
-      invoke: endpoint.invoke,
+      invoke: tracing === undefined ? endpoint.invoke : tracedInvoke(endpoint.invoke, ENDPOINT_NAME, tracing),
       health,
+      registry,
       ...(usage === undefined ? {} : { usage }),
       ...(warn === undefined ? {} : { warn }),
     });
@@ -73,6 +85,7 @@ export interface StartModelServerOptions {
   readonly host?: string;
   readonly flag?: string;
   readonly health?: ModelHealth;
+  readonly observation?: Observation | undefined;
   /** The committed model unless given. */
   readonly modelFile?: string;
 }
@@ -82,11 +95,14 @@ export interface StartModelServerOptions {
  * @throws TenantAnalyticsError PORT_TAKEN, SERVICE_FAILED, or of the model file INPUT_UNREADABLE, INPUT_CORRUPT
  */
 export async function startModelServer(options: StartModelServerOptions): Promise<Omit<ChurnScoring, 'modelUrl'>> {
-  const { port, host = '127.0.0.1', flag = '--port', modelFile } = options;
+  const { port, host = '127.0.0.1', flag = '--port', modelFile, observation } = options;
   const model = modelFile === undefined ? churnModel : await readModelFile(modelFile);
   const health = options.health ?? new ModelHealth(model);
   const server = serviceServer(host === '127.0.0.1');
-  await server.register(modelServer, { model, health, endpointName: ENDPOINT_NAME });
+  const registry = new Registry();
+  const carried = (request: FastifyRequest) => fromCustomAttributes(request.headers);
+  observeRequests(server, { ...observation, service: 'churn-model', registry, carried });
+  await server.register(modelServer, { model, health, endpointName: ENDPOINT_NAME, registry });
   const url = await listen(server, { port, host, what: 'the model server', flag });
   return {
     url,

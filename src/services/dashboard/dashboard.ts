@@ -98,6 +98,18 @@ export class Dashboard {
     return answer(name, query, { store: this.#store, now: this.#world.now(), state: this.#state });
   }
 
+  /** For its metrics: what it took since its start, and what waits. */
+  get progress() {
+    const { rows, unusable } = this.#store;
+    return {
+      rows,
+      unusable: unusable + this.#unusable,
+      waiting: this.#waiting.length,
+      isCatchingUp: this.#state === 'catching-up',
+      feedReaders: this.feed.readers,
+    };
+  }
+
   status(): Promise<Status> {
     return this.#store.view(async (view) => {
       const [known] = await view.all('SELECT count(*) AS tenants FROM companies');

@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs';
+import type { Observation } from '../../observe/observation.ts';
 import { packageFile } from '../local-kinesis/package-file.ts';
+import { metricsRoute, observeRequests } from '../observe.ts';
 import { listen, serviceServer } from '../server.ts';
 import { dashboardApp } from './app.ts';
 import { Dashboard, type DashboardWorld } from './dashboard.ts';
+import { dashboardMetrics } from './dashboard-metrics.ts';
 
 export interface StartDashboardOptions {
   /** On 127.0.0.1; 0 takes a free one. */
@@ -13,6 +16,7 @@ export interface StartDashboardOptions {
   readonly webFolder: string;
   /** Where the application tells its metrics; none unless given. */
   readonly metricsUrl?: string;
+  readonly observation?: Observation | undefined;
 }
 
 export interface RunningDashboardService {
@@ -24,12 +28,15 @@ export interface RunningDashboardService {
 
 /** @throws TenantAnalyticsError PORT_TAKEN, or SERVICE_FAILED */
 export async function startDashboard(
-  { port, flag, webFolder, metricsUrl = '' }: StartDashboardOptions,
+  { port, flag, webFolder, metricsUrl = '', observation }: StartDashboardOptions,
   world: DashboardWorld,
 ): Promise<RunningDashboardService> {
   const dashboard = await Dashboard.open(world);
   const server = serviceServer();
   try {
+    const registry = dashboardMetrics(dashboard);
+    observeRequests(server, { ...observation, service: 'dashboard', registry });
+    await server.register(metricsRoute, { registries: [registry] });
     await server.register(dashboardApp, { dashboard, webFolder, metricsUrl, version: version() });
     const url = await listen(server, { port, what: 'the dashboard', flag });
     return {

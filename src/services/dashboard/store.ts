@@ -46,6 +46,9 @@ export class DashboardStore {
   readonly #writer: DuckDBConnection;
   readonly #now: () => EpochMs;
   readonly #spill: string;
+  /** Since the start: rows that counted, and those that could not be used. */
+  rows = 0;
+  unusable = 0;
   #turn: Promise<unknown> = Promise.resolve();
   #appended = 0;
   #updated = 0;
@@ -144,6 +147,8 @@ export class DashboardStore {
       `SELECT companyID, version FROM new_flips ORDER BY eventTime, companyID LIMIT 1000`,
       {},
     );
+    this.rows += Number(counts.fresh ?? 0);
+    this.unusable += Number(counts.unusable ?? 0);
     await this.#foldIfDue(Number(counts.usable ?? 0), now);
     return {
       fresh: Number(counts.fresh ?? 0),

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { TenantAnalyticsError } from '../../base/errors.ts';
+import type { Observation } from '../../observe/observation.ts';
 import { packageFile } from '../local-kinesis/package-file.ts';
+import { metricsRoute, observeRequests } from '../observe.ts';
 import { checkPort, listen, serviceServer } from '../server.ts';
 import { tenantManager } from './app.ts';
 import { databaseMessage, type TenantDatabase } from './database.ts';
@@ -8,6 +10,7 @@ import { OutboxPublisher, type Publish, type PublisherWorld } from './outbox-pub
 import { type LockFolder, openFolder } from './pglite-database.ts';
 import type { Tenant } from './seed-companies.ts';
 import { openServer } from './server-database.ts';
+import { tenantManagerMetrics } from './tenant-manager-metrics.ts';
 import { TenantRepository } from './tenant-repository.ts';
 
 export interface TenantManagerRequest {
@@ -29,6 +32,7 @@ export interface TenantManagerWorld extends PublisherWorld {
   readonly lockFolder: LockFolder;
   /** To the companies stream; called again for a record whose call failed. */
   readonly publish: Publish;
+  readonly observation?: Observation | undefined;
 }
 
 export interface RunningTenantManager {
@@ -57,9 +61,12 @@ export async function startTenantManager(
     databaseUrl === '' ? await openFolder(folder, world.lockFolder) : await openServer(databaseUrl, world.warn);
   try {
     const tenants = new TenantRepository(database, world.now, () => publisher.poke());
-    const publisher = new OutboxPublisher(storeOf(database, tenants), world.publish, world);
+    const { registry, counted } = tenantManagerMetrics(tenants, world.now);
+    const publisher = new OutboxPublisher(storeOf(database, tenants), counted(world.publish), world);
     await setUp(database, world, seed);
     const server = serviceServer();
+    observeRequests(server, { ...world.observation, service: 'tenant-manager', registry });
+    await server.register(metricsRoute, { registries: [registry] });
     const failed = failureTeller(world);
     await server.register(tenantManager, {
       tenants,

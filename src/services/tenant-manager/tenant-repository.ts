@@ -146,6 +146,14 @@ export class TenantRepository {
     await this.#db.delete(outbox).where(inArray(outbox.id, [...ids]));
   }
 
+  /** How much is in the outbox, and the time of its oldest change; undefined when it is empty. */
+  async waiting(): Promise<{ readonly records: number; readonly oldest: EpochMs | undefined }> {
+    const [first] = await this.unsent(1);
+    if (first === undefined) return { records: 0, oldest: undefined };
+    const { updatedAt } = JSON.parse(first.record) as { updatedAt: string | number };
+    return { records: await this.#db.$count(outbox), oldest: new Date(updatedAt).getTime() };
+  }
+
   /** @throws when the database does not answer */
   async check(): Promise<void> {
     await this.#db.select({ once: seeding.once }).from(seeding);
