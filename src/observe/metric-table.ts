@@ -3,7 +3,14 @@
  * Grafana is checked against it. Data alone, without imports: the bundle for other hosts can hold it.
  */
 
-export type MetricPart = 'pipeline' | 'http' | 'tenant-manager' | 'churn-scoring' | 'churn-model' | 'dashboard';
+export type MetricPart =
+  | 'pipeline'
+  | 'http'
+  | 'tenant-manager'
+  | 'churn-scoring'
+  | 'churn-model'
+  | 'dashboard'
+  | 'process';
 
 export interface Metric {
   readonly type: 'counter' | 'gauge' | 'histogram';
@@ -20,7 +27,7 @@ export const PIPELINE_METRICS = {
   tenant_analytics_records_total: {
     type: 'counter',
     labels: ['source'],
-    meaning: 'Records read, by source (`jobs`, `companies`). Goes on over restarts.',
+    meaning: 'Records read, by source (`jobs`, `companies`).',
     whenBad: 'Stands still while the stream gets records: look at `shard_behind_seconds`, back-pressure and the log.',
   },
   tenant_analytics_rows_total: {
@@ -93,7 +100,7 @@ export const PIPELINE_METRICS = {
   tenant_analytics_calls_total: {
     type: 'counter',
     labels: ['service'],
-    meaning: 'Requests sent, retries included. Begins with the process.',
+    meaning: 'Requests sent, retries included.',
     whenBad: NEVER,
   },
   tenant_analytics_call_failures_total: {
@@ -292,6 +299,116 @@ export const DASHBOARD_METRICS = {
   },
 } as const satisfies Record<string, Metric>;
 
+/** Of each process, once; as prom-client names them. Those marked Linux are told there only. */
+export const PROCESS_METRICS: Readonly<Record<string, Metric>> = {
+  process_cpu_user_seconds_total: { type: 'counter', labels: [], meaning: 'CPU time in user mode.', whenBad: NEVER },
+  process_cpu_system_seconds_total: { type: 'counter', labels: [], meaning: 'CPU time in the kernel.', whenBad: NEVER },
+  process_cpu_seconds_total: {
+    type: 'counter',
+    labels: [],
+    meaning: 'Both together.',
+    whenBad: 'A rate near 1: one core is all that it uses; share the shards among processes, or use Flink.',
+  },
+  process_start_time_seconds: {
+    type: 'gauge',
+    labels: [],
+    meaning: 'When the process began, as seconds since 1970.',
+    whenBad: 'Changes often: it restarts; look at the log.',
+  },
+  process_resident_memory_bytes: {
+    type: 'gauge',
+    labels: [],
+    meaning: 'Memory in RAM.',
+    whenBad: 'Grows with no end: report it, with these metrics.',
+  },
+  process_virtual_memory_bytes: { type: 'gauge', labels: [], meaning: 'Address space (Linux).', whenBad: NEVER },
+  process_heap_bytes: { type: 'gauge', labels: [], meaning: 'Data segment (Linux).', whenBad: NEVER },
+  process_open_fds: {
+    type: 'gauge',
+    labels: [],
+    meaning: 'Open files and sockets (Linux).',
+    whenBad: 'Near `process_max_fds`: raise the limit (`ulimit -n`).',
+  },
+  process_max_fds: { type: 'gauge', labels: [], meaning: 'How many may be open (Linux).', whenBad: NEVER },
+  nodejs_eventloop_lag_seconds: {
+    type: 'gauge',
+    labels: [],
+    meaning: 'How late a timer was just now.',
+    whenBad: 'See `nodejs_eventloop_lag_p99_seconds`.',
+  },
+  nodejs_eventloop_lag_min_seconds: {
+    type: 'gauge',
+    labels: [],
+    meaning: 'Least delay of the event loop.',
+    whenBad: NEVER,
+  },
+  nodejs_eventloop_lag_max_seconds: { type: 'gauge', labels: [], meaning: 'Greatest delay.', whenBad: NEVER },
+  nodejs_eventloop_lag_mean_seconds: { type: 'gauge', labels: [], meaning: 'Mean delay.', whenBad: NEVER },
+  nodejs_eventloop_lag_stddev_seconds: {
+    type: 'gauge',
+    labels: [],
+    meaning: 'Its standard deviation.',
+    whenBad: NEVER,
+  },
+  nodejs_eventloop_lag_p50_seconds: { type: 'gauge', labels: [], meaning: 'Median delay.', whenBad: NEVER },
+  nodejs_eventloop_lag_p90_seconds: { type: 'gauge', labels: [], meaning: '90th percentile.', whenBad: NEVER },
+  nodejs_eventloop_lag_p99_seconds: {
+    type: 'gauge',
+    labels: [],
+    meaning: '99th percentile.',
+    whenBad: 'Above 0.1: the process is short of CPU; all it answers is late.',
+  },
+  nodejs_active_resources: {
+    type: 'gauge',
+    labels: ['type'],
+    meaning: 'What keeps the process alive, by type.',
+    whenBad: NEVER,
+  },
+  nodejs_active_resources_total: { type: 'gauge', labels: [], meaning: 'All of it.', whenBad: NEVER },
+  nodejs_active_handles: { type: 'gauge', labels: ['type'], meaning: 'Open handles, by type.', whenBad: NEVER },
+  nodejs_active_handles_total: { type: 'gauge', labels: [], meaning: 'All of them.', whenBad: NEVER },
+  nodejs_active_requests: {
+    type: 'gauge',
+    labels: ['type'],
+    meaning: 'Requests to the system under way, by type.',
+    whenBad: NEVER,
+  },
+  nodejs_active_requests_total: { type: 'gauge', labels: [], meaning: 'All of them.', whenBad: NEVER },
+  nodejs_heap_size_total_bytes: { type: 'gauge', labels: [], meaning: "Size of V8's heap.", whenBad: NEVER },
+  nodejs_heap_size_used_bytes: {
+    type: 'gauge',
+    labels: [],
+    meaning: 'Used of it.',
+    whenBad: "Near the heap's limit: raise `--max-old-space-size`, or lower `*.cache.size`.",
+  },
+  nodejs_external_memory_bytes: { type: 'gauge', labels: [], meaning: 'Buffers outside the heap.', whenBad: NEVER },
+  nodejs_heap_space_size_total_bytes: {
+    type: 'gauge',
+    labels: ['space'],
+    meaning: 'By space of the heap: its size.',
+    whenBad: NEVER,
+  },
+  nodejs_heap_space_size_used_bytes: { type: 'gauge', labels: ['space'], meaning: 'By space: used.', whenBad: NEVER },
+  nodejs_heap_space_size_available_bytes: {
+    type: 'gauge',
+    labels: ['space'],
+    meaning: 'By space: free.',
+    whenBad: NEVER,
+  },
+  nodejs_version_info: {
+    type: 'gauge',
+    labels: ['version', 'major', 'minor', 'patch'],
+    meaning: 'Version of Node; always 1.',
+    whenBad: NEVER,
+  },
+  nodejs_gc_duration_seconds: {
+    type: 'histogram',
+    labels: ['kind'],
+    meaning: 'Pauses of garbage collection, by kind.',
+    whenBad: 'A rate of its sum above 0.1: short of memory.',
+  },
+};
+
 export const METRIC_TABLE: Readonly<Record<MetricPart, Readonly<Record<string, Metric>>>> = {
   pipeline: PIPELINE_METRICS,
   http: HTTP_METRICS,
@@ -299,6 +416,7 @@ export const METRIC_TABLE: Readonly<Record<MetricPart, Readonly<Record<string, M
   'churn-scoring': CHURN_SCORING_METRICS,
   'churn-model': CHURN_MODEL_METRICS,
   dashboard: DASHBOARD_METRICS,
+  process: PROCESS_METRICS,
 };
 
 const BY_PREFIX = {

@@ -153,7 +153,7 @@ test('a model that is away or hangs is 503 and told to come again; an endpoint t
   const hanging = await deployed({ MODEL_ENDPOINT_URL: `http://127.0.0.1:${(silent.address() as AddressInfo).port}` });
   const away = await deployed({ MODEL_ENDPOINT_URL: 'http://127.0.0.1:1' });
   const other = await deployed({ MODEL_ENDPOINT_NAME: 'another' });
-  vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+  const lines = standardOutput();
   const text = JSON.stringify(company);
   try {
     for (const asked of [away, hanging]) {
@@ -161,21 +161,48 @@ test('a model that is away or hangs is 503 and told to come again; an endpoint t
       expect([status, retryAfter, body]).toEqual([503, '1', { message: 'the model does not answer now; try again' }]);
     }
     expect((await ofHandler(text, withKey, other)).status).toBe(502);
-    const told = vi.mocked(console.warn).mock.calls.map(([line]) => String(line));
-    expect(told).toEqual([
-      expect.stringContaining('ECONNREFUSED'),
+    expect(lines().map(({ level, msg }) => `${level} ${msg}`)).toEqual([
+      expect.stringMatching(/^warn .*ECONNREFUSED/),
       expect.stringContaining('TimeoutError'),
       expect.stringContaining('Endpoint another not found'),
     ]);
   } finally {
-    vi.mocked(console.warn).mockRestore();
+    vi.mocked(process.stdout.write).mockRestore();
     silent.close();
     silent.closeAllConnections();
   }
 });
 
+test('at debug the handler tells each call with the id that it came with, never the key, and sends the id back', async () => {
+  const talking = await deployed({ LOG_LEVEL: 'debug' });
+  const lines = standardOutput();
+  try {
+    const headers = { ...withKey, 'X-Correlation-Id': 'shardId-0:17' };
+    const answer = await talking({ body: JSON.stringify(company), headers, isBase64Encoded: false });
+    expect(answer.headers).toMatchObject({ 'x-correlation-id': 'shardId-0:17' });
+    expect(lines()).toEqual([
+      expect.objectContaining({ level: 'debug', part: 'churn-scoring', correlationID: 'shardId-0:17', status: 200 }),
+    ]);
+    expect(JSON.stringify(lines())).not.toContain(KEY);
+  } finally {
+    vi.mocked(process.stdout.write).mockRestore();
+  }
+});
+
+/** What the handler writes from now on, until it is restored. */
+function standardOutput(): () => Record<string, unknown>[] {
+  const write = vi.spyOn(process.stdout, 'write').mockImplementation(() => true);
+  return () =>
+    write.mock.calls
+      .map(([line]) => String(line))
+      .filter((line) => line.startsWith('{"level"'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
 test('what is deployed has no web server inside', () => {
-  expect(inside.filter((path) => /node_modules\/(fastify|@fastify|prom-client)\//.test(path))).toEqual([]);
+  expect(inside.filter((path) => /node_modules\/(fastify|@fastify|prom-client|@opentelemetry)\//.test(path))).toEqual(
+    [],
+  );
   expect(inside).toContain('model/model.json');
 });
 
@@ -187,6 +214,7 @@ test.each([
     { USAGE_PER_SECOND: 'many' },
     /USAGE_PER_SECOND: expected a number of at least 1, got many/,
   ],
+  ['a log level there is', { LOG_LEVEL: 'loud' }, /LOG_LEVEL: expected one of debug, info, warn, error, got loud/],
 ])('a deployment without %s does not begin, and names it', async (_what, environment, message) => {
   await expect(deployed(environment)).rejects.toThrow(message);
 });

@@ -3,6 +3,8 @@ import { serviceServer } from '../server.ts';
 import { type ChurnScoringOptions, churnScoring } from './app.ts';
 import type { ModelAnswer } from './assess-churn.ts';
 import { churnModel } from './churn-model.ts';
+import { invocation } from './invocations.ts';
+import { ModelHealth } from './model-health.ts';
 
 const company = {
   companyID: 'comp_1',
@@ -220,4 +222,43 @@ test('metrics tell answers by status, the scores given, and what became of them'
   expect(metrics).toContain(`churn_model_info{version="${churnModel.version}"} 1`);
   expect(metrics).toContain('churn_model_observed_ratio{band="0.9-1"} 0.5');
   expect(metrics).toMatch(/churn_model_predicted_ratio\{band="0.9-1"\} 0\.95/);
+});
+
+test('metrics tell what became of calls, and which the usage limit refused', async () => {
+  const away: ModelAnswer = { kind: 'failure', isTemporary: true, why: 'ECONNREFUSED' };
+  const isAway = { now: false };
+  const watched = server({
+    usage: { perSecond: 1, burst: 4 },
+    now: () => 0,
+    invoke: async (csv) =>
+      isAway.now
+        ? away
+        : { kind: 'answer', body: invocation(churnModel, new ModelHealth(churnModel), 'text/csv', csv).body },
+  });
+  await watched.inject(request(company));
+  await watched.inject(request({ ...company, job30: 0 }));
+  isAway.now = true;
+  for (let nth = 0; nth < 4; nth++) await watched.inject(request(company));
+  const metrics = (await watched.inject('/metrics')).body.split('\n');
+  expect(metrics).toContain('churn_scoring_scores_total{outcome="stays"} 1');
+  expect(metrics).toContain('churn_scoring_scores_total{outcome="at-risk"} 1');
+  expect(metrics).toContain('churn_scoring_scores_total{outcome="no-score"} 2');
+  expect(metrics).toContain('churn_scoring_usage_refusals_total 2');
+  expect(metrics).toContain('churn_scoring_answers_total{status="429"} 2');
+});
+
+test('the id of a call goes on to the model, is in what is told of a failure, and comes back', async () => {
+  const came: unknown[] = [];
+  const told: unknown[] = [];
+  const failing = server({
+    invoke: async (_csv, about) => {
+      came.push(about?.correlationID);
+      return { kind: 'failure', isTemporary: true, why: 'ECONNREFUSED' };
+    },
+    warn: (message, fields) => told.push([message, fields]),
+  });
+  const response = await failing.inject(request(company, { 'x-correlation-id': 'shardId-0:17' }));
+  expect(came).toEqual(['shardId-0:17']);
+  expect(told).toEqual([['churn scoring: no score: ECONNREFUSED', { correlationID: 'shardId-0:17' }]]);
+  expect(response.headers['x-correlation-id']).toBe('shardId-0:17');
 });

@@ -1,5 +1,6 @@
 import { TenantAnalyticsError } from '../../base/errors.ts';
-import { jsonLog, LOG_LEVELS, type Log } from '../../observe/log.ts';
+import { jsonLog } from '../../observe/json-log.ts';
+import { LOG_LEVELS, type Log } from '../../observe/log.ts';
 import { Secrets } from '../../observe/secrets.ts';
 import { type AssessChurn, assessChurn } from './assess-churn.ts';
 import { churnModel } from './churn-model.ts';
