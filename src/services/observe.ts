@@ -30,13 +30,14 @@ export function observeRequests(server: FastifyInstance, options: ObserveRequest
   const { service, log = NO_LOG, tracing, carried = ({ headers }) => headers } = options;
   const correlationOf = (request: FastifyRequest) => readCorrelationID(carried(request)[CORRELATION_HEADER]);
   count(server, options);
-  server.addHook('onRequest', async (request, reply) => {
+  server.addHook('onRequest', (request, reply, done) => {
     const id = correlationOf(request);
     if (id !== undefined) reply.header(CORRELATION_HEADER, id);
+    done();
   });
   if (log.isDebug) {
     const told = log.of(service);
-    server.addHook('onResponse', async (request, reply) => {
+    server.addHook('onResponse', (request, reply, done) => {
       told.debug('request', {
         correlationID: correlationOf(request),
         method: request.method,
@@ -44,6 +45,7 @@ export function observeRequests(server: FastifyInstance, options: ObserveRequest
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime * 10) / 10,
       });
+      done();
     });
   }
   if (tracing !== undefined) traceRequests(server, service, tracing, carried, correlationOf);
@@ -56,7 +58,7 @@ function count(server: FastifyInstance, { service, registry }: ObserveRequests):
   };
   const requests = new Counter(options('tenant_analytics_http_requests_total'));
   const seconds = new Histogram({ ...options('tenant_analytics_http_request_seconds'), buckets: BUCKETS });
-  server.addHook('onResponse', async (request, reply) => {
+  server.addHook('onResponse', (request, reply, done) => {
     const labels = {
       service,
       method: request.method,
@@ -65,8 +67,9 @@ function count(server: FastifyInstance, { service, registry }: ObserveRequests):
     };
     requests.inc(labels);
     // A feed is an answer as long as the page is open.
-    if (String(reply.raw.getHeader('content-type') ?? '').startsWith('text/event-stream')) return;
-    seconds.observe(labels, reply.elapsedTime / 1000);
+    const isFeed = String(reply.raw.getHeader('content-type') ?? '').startsWith('text/event-stream');
+    if (!isFeed) seconds.observe(labels, reply.elapsedTime / 1000);
+    done();
   });
 }
 

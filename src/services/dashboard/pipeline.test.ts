@@ -62,8 +62,9 @@ test('metrics are read as Prometheus writes them; what is no number is null, and
   expect(readMetrics('')).toEqual([]);
 });
 
-test('the metrics of the application are told as they are now, as JSON and as CSV', async () => {
-  const server = await dashboardServer(await metricsServer(200, METRICS));
+test('the metrics of the application are told as they are now, as JSON and as CSV, without those of the runtime', async () => {
+  const runtime = '# TYPE nodejs_heap_size_used_bytes gauge\nnodejs_heap_size_used_bytes 1\n';
+  const server = await dashboardServer(await metricsServer(200, METRICS + runtime));
   const answer = pipelineSchema.parse((await server.inject('/api/insights/pipeline')).json());
   expect(answer.rows).toEqual(ROWS);
   expect(answer.asOf.appliedAt).toBe(new Date(NOW).toISOString());

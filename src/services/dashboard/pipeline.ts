@@ -7,6 +7,8 @@ export type Scraped = { readonly rows: readonly Row[] } | { readonly problem: st
 
 const PATIENCE_MS = 2000;
 const MOST_CHARACTERS = 1024 * 1024;
+/** Of the process, not of the application, and many: for Prometheus. */
+const OF_RUNTIME = 'nodejs_';
 
 /** What the application tells of itself for Prometheus, as it is now. Never throws: it may be stopped, or restarting. */
 export async function scrape(metricsUrl: string): Promise<Scraped> {
@@ -16,7 +18,7 @@ export async function scrape(metricsUrl: string): Promise<Scraped> {
     if (!response.ok) return { problem: `${metricsUrl} answers ${response.status}` };
     if (text.length > MOST_CHARACTERS)
       return { problem: `${metricsUrl} tells more than ${MOST_CHARACTERS} characters` };
-    return { rows: readMetrics(text) };
+    return { rows: readMetrics(text).filter(({ metric }) => !metric.startsWith(OF_RUNTIME)) };
   } catch (error) {
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
     return { problem: `${metricsUrl} does not answer: ${messageOf(cause)}` };
