@@ -34,7 +34,7 @@ chain (environment, profile, role); for a local Kinesis set aws.endpoint.
 With --host flink it runs as a job of Apache Flink, on a cluster that is started for it on this machine (Java and Maven are
 needed) or, with --cluster, on one that is there. Ctrl-C stops the job with a savepoint, and the next run goes on from it;
 after a crash it goes on from the last checkpoint in data.dir/flink. With --detach job and cluster go on without this
-command; run again it finds them.
+command; run again it finds them. Metrics, logs and traces are then Flink's own: their options are of the Node host.
 
 Example:
   tenant-analytics run --properties application_properties.json \\
