@@ -1,10 +1,11 @@
 import { Command } from 'commander';
 import { nodeWorld } from '../hosts/node/node-world.ts';
+import { ACCESS_HELP, type AccessOptions, accessOf, tokenCommand, withAccess } from './dashboard-access.ts';
 import { type ObservingOptions, observing, withObserving } from './observing.ts';
 import { portOf } from './options.ts';
 import { untilStopped } from './signals.ts';
 
-interface DashboardOptions extends ObservingOptions {
+interface DashboardOptions extends ObservingOptions, AccessOptions {
   readonly port: string;
   readonly rows: string;
   readonly stream: string;
@@ -16,16 +17,20 @@ interface DashboardOptions extends ObservingOptions {
 export function dashboardCommand(): Command {
   const command = new Command('dashboard')
     .description('the dashboard alone: customers, jobs and risk from the rows and the stream of enriched companies')
-    .option('--port <port>', 'on 127.0.0.1; 0: a free one', '8080')
+    .option('--port <port>', '0: a free one', '8080')
     .option('--rows <dir>', 'JSON rows written before, read at the start', '')
     .option('--stream <name>', 'of enriched companies', 'enrichedcompanies')
     .option('--endpoint <url>', "of a local Kinesis; empty: the region's", '')
     .option('--region <region>', 'region of the stream', 'us-west-2')
-    .option('--metrics-url <url>', 'where the application tells its metrics (http://…/metrics)', '')
+    .option('--metrics-url <url>', 'where the application tells its metrics (http://…/metrics)', '');
+  return withAccess(command)
+    .addCommand(tokenCommand())
     .addHelpText(
       'after',
       `
-It answers on 127.0.0.1 only, and keeps nothing: each start reads the rows in --rows, then the stream from its oldest record.
+${ACCESS_HELP}
+
+It keeps nothing: each start reads the rows in --rows, then the stream from its oldest record.
 Its numbers are at /api/insights, /docs tells how to ask for them; tenant-analytics insights shows them in a terminal.
 Ctrl-C stops it.`,
     )
@@ -35,7 +40,8 @@ Ctrl-C stops it.`,
 
 async function runCommand(options: DashboardOptions): Promise<void> {
   const { port, rows, stream, endpoint, region, metricsUrl } = options;
-  const request = { port: portOf(port, '--port'), rowsFolder: rows, stream, endpoint, region, metricsUrl };
+  const access = accessOf(options, process.env);
+  const request = { port: portOf(port, '--port'), rowsFolder: rows, stream, endpoint, region, metricsUrl, access };
   // Only now: all that it needs takes a while to load.
   const { runDashboard } = await import('../hosts/node/dashboard.ts');
   await observing(options, (observation) =>

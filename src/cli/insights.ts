@@ -20,6 +20,7 @@ export function insightsCommand(): Command {
     .option('--limit <rows>', 'at most so many rows, where the question takes it')
     .option('--json', 'the answer as JSON', false)
     .option('--csv', 'its rows as CSV', false)
+    .addHelpText('after', '\nA dashboard that asks who signs in takes a token: put it in DASHBOARD_TOKEN.')
     .action(askAndPrint);
 }
 
@@ -72,7 +73,7 @@ async function answerOf(address: URL): Promise<string> {
   let response: Response;
   let text: string;
   try {
-    response = await fetch(address, { redirect: 'error' });
+    response = await fetch(address, { redirect: 'error', headers: bearer(process.env.DASHBOARD_TOKEN) });
     text = await response.text();
   } catch (error) {
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
@@ -83,11 +84,17 @@ async function answerOf(address: URL): Promise<string> {
   }
   if (response.ok) return text;
   const told = messageIn(text);
+  if (response.status === 401) throw new TenantAnalyticsError('USAGE', `${told}. Put a token in DASHBOARD_TOKEN.`);
   const list =
     response.status === 404 && told.startsWith('there is no GET')
       ? ' (tenant-analytics insights lists all questions)'
       : '';
   throw new TenantAnalyticsError(response.status < 500 ? 'USAGE' : 'SERVICE_FAILED', `${told}${list}`);
+}
+
+/** From the environment: words of a command are seen by others. */
+function bearer(token: string | undefined): Record<string, string> {
+  return token === undefined || token === '' ? {} : { authorization: `Bearer ${token}` };
 }
 
 function messageIn(text: string): string {

@@ -1,3 +1,5 @@
+import type { RequestListener, Server } from 'node:http';
+import { createServer } from 'node:https';
 import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import { messageOf, systemCode, TenantAnalyticsError } from '../base/errors.ts';
 
@@ -11,12 +13,21 @@ const MOST_BODY_BYTES = 64 * 1024;
 
 const HERE: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '[::1]', '::1']);
 
+/** For what is reached from elsewhere. */
+export interface ServerOptions {
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
+  /** Addresses whose word is taken for who asks, by which name and how: proxies of ours. */
+  readonly trustProxy?: string | undefined;
+}
+
 /**
  * An HTTP server for the plugins of our services; every answer that is no success is `{"message": …}`.
  * `isLocal`: it answers only who asks for this machine by its own name.
  */
-export function serviceServer(isLocal = true): FastifyInstance {
-  const server = Fastify({
+export function serviceServer(isLocal = true, { tls, trustProxy }: ServerOptions = {}): FastifyInstance {
+  const server = Fastify<Server>({
+    ...(tls === undefined ? {} : { serverFactory: (handler: RequestListener) => createServer(tls, handler) }),
+    ...(trustProxy === undefined ? {} : { trustProxy }),
     bodyLimit: MOST_BODY_BYTES,
     routerOptions: { maxParamLength: MOST_PARAMETER_CHARACTERS },
     // Clients keep their connections: a service that stops must not wait for them.

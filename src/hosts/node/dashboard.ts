@@ -4,6 +4,7 @@ import { aborted } from '../../base/abort.ts';
 import { messageOf, systemCode, TenantAnalyticsError } from '../../base/errors.ts';
 import { rowFiles } from '../../connectors/file/row-files.ts';
 import { type KinesisApi, KinesisFailure } from '../../connectors/kinesis/kinesis-api.ts';
+import { type Access, type AccessRequest, readAccess } from '../../services/dashboard/access/settings.ts';
 import type { RowFile } from '../../services/dashboard/catch-up.ts';
 import { builtPage, startDashboard } from '../../services/dashboard/start.ts';
 import type { HostWorld } from './node-world.ts';
@@ -11,7 +12,7 @@ import { openKinesis } from './open-kinesis.ts';
 import { followStream } from './stream-feed.ts';
 
 export interface DashboardRequest {
-  /** On 127.0.0.1; 0 takes a free one. */
+  /** 0 takes a free one. */
   readonly port: number;
   /** The flag of the command line that chooses the port: for who is refused. */
   readonly flag: string;
@@ -23,6 +24,8 @@ export interface DashboardRequest {
   readonly webFolder?: string;
   /** Where the application tells its metrics; none unless given. */
   readonly metricsUrl?: string;
+  /** On 127.0.0.1, for anybody there, unless given. */
+  readonly access?: Access;
 }
 
 export interface RunningDashboard {
@@ -39,16 +42,15 @@ export interface RunningDashboard {
  * in files, then with the stream from the oldest record that it keeps. Rows that are in both count once.
  */
 export async function openDashboard(
-  { port, flag, rowsFolder, stream, webFolder = builtPage(), metricsUrl = '' }: DashboardRequest,
+  { port, flag, rowsFolder, stream, webFolder = builtPage(), metricsUrl = '', access }: DashboardRequest,
   api: KinesisApi,
   world: HostWorld,
 ): Promise<RunningDashboard> {
   const { clock, warn } = world;
   const files = await filesOf(rowsFolder, warn);
-  const service = await startDashboard(
-    { port, flag, webFolder, metricsUrl, observation: world.observation },
-    { now: clock.now, warn },
-  );
+  const { observation } = world;
+  const where = { port, flag, webFolder, metricsUrl, observation, ...(access === undefined ? {} : { access }) };
+  const service = await startDashboard(where, { now: clock.now, warn });
   const { dashboard } = service;
   const over = new AbortController();
   const catching = dashboard.catchUp(files, over.signal);
@@ -125,7 +127,8 @@ async function sized(path: string): Promise<RowFile | undefined> {
   );
 }
 
-export interface DashboardProcess extends Omit<DashboardRequest, 'flag'> {
+export interface DashboardProcess extends Omit<DashboardRequest, 'flag' | 'access'> {
+  readonly access: AccessRequest;
   readonly region: string;
   /** Of a local Kinesis; '' is the region's. */
   readonly endpoint: string;
@@ -133,14 +136,15 @@ export interface DashboardProcess extends Omit<DashboardRequest, 'flag'> {
 
 /** The dashboard alone, until the signal is aborted. */
 export async function runDashboard(
-  { region, endpoint, ...request }: DashboardProcess,
+  { region, endpoint, access: asked, ...request }: DashboardProcess,
   world: HostWorld,
   ready: (running: Pick<RunningDashboard, 'url' | 'caughtUp'>) => void,
   signal: AbortSignal,
 ): Promise<void> {
+  const access = await readAccess(asked);
   const api = openKinesis(region, endpoint);
   try {
-    const running = await openDashboard({ ...request, flag: '--port' }, api, world);
+    const running = await openDashboard({ ...request, access, flag: '--port' }, api, world);
     try {
       ready(running);
       const failure = await Promise.race([running.failed, aborted(signal)]);

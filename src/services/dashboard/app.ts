@@ -4,7 +4,13 @@ import fastifyStatic from '@fastify/static';
 import swagger from '@fastify/swagger';
 import swaggerUI from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
-import type { Dashboard } from './dashboard.ts';
+import type { Registry } from 'prom-client';
+import { metricsRoute } from '../observe.ts';
+import { guard, whileSignedIn } from './access/guard.ts';
+import { type Access, HERE_FOR_ANYBODY } from './access/settings.ts';
+import { SignIn } from './access/sign-in.ts';
+import { companyOf, type ViewerAnswer } from './access/viewer.ts';
+import type { Dashboard, DashboardWorld } from './dashboard.ts';
 import { insightRoutes } from './routes.ts';
 
 export interface DashboardAppOptions {
@@ -14,6 +20,12 @@ export interface DashboardAppOptions {
   /** Where the application tells its metrics (`…/metrics`); none unless given. */
   readonly metricsUrl?: string;
   readonly version: string;
+  /** Anybody who can reach it is answered unless given: for servers that answer on their own machine only. */
+  readonly access?: Access;
+  /** For sessions; the clock of the machine, and no warnings, unless given. */
+  readonly world?: DashboardWorld;
+  /** What it tells at /metrics. */
+  readonly registries?: readonly Registry[];
 }
 
 /** The page asks for nothing from elsewhere, and nobody shows it inside theirs. */
@@ -34,46 +46,83 @@ const DOCS_CSP = {
 
 /** The dashboard's HTTP: its page, its insights, its feed. */
 export const dashboardApp: FastifyPluginAsync<DashboardAppOptions> = async (server, options) => {
-  const { dashboard, webFolder, metricsUrl = '', version } = options;
+  const { dashboard, webFolder, metricsUrl = '', version, access = HERE_FOR_ANYBODY } = options;
+  const { world = { now: Date.now, warn: () => undefined } } = options;
+  const { place, signIn: settings } = access;
   await server.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: SELF_ONLY },
-    // Plain HTTP on this machine only.
-    strictTransportSecurity: false,
-    referrerPolicy: { policy: 'no-referrer' },
+    // On this machine plain HTTP will do.
+    strictTransportSecurity:
+      place.publicUrl?.protocol === 'https:' ? { maxAge: YEAR_S, includeSubDomains: false } : false,
+    // Where people sign in, browsers must tell from where a form was sent; elsewhere nothing is told.
+    referrerPolicy: { policy: settings === undefined ? 'no-referrer' : 'same-origin' },
   });
+  const signIn =
+    settings === undefined ? undefined : await SignIn.prepare(server, { settings, place, webFolder, ...world });
+  guard(server, signIn);
+  signIn?.routes(server);
   await server.register(swagger, { openapi: description(version) });
   await server.register(swaggerUI, { routePrefix: '/docs', uiConfig: { validatorUrl: null }, staticCSP: DOCS_CSP });
-  server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger());
-  server.get('/health', { schema: { summary: 'whether it answers' } }, async () => {
+  server.get('/openapi.json', { config: { access: 'staff' }, schema: { hide: true } }, async () => server.swagger());
+  server.get('/health', { config: { access: 'public' }, schema: { summary: 'whether it answers' } }, async () => {
     await dashboard.status();
     return { status: 'ok' };
   });
+  // For those who see all, as each route that does not say otherwise.
+  await server.register(metricsRoute, { registries: options.registries ?? [] });
+  viewerRoute(server);
   insightRoutes(server, dashboard, metricsUrl);
-  feedRoute(server, dashboard);
+  feedRoute(server, dashboard, signIn, world);
   await page(server, webFolder);
 };
 
-function feedRoute(server: FastifyInstance, dashboard: Dashboard): void {
+const YEAR_S = 31_536_000;
+
+function viewerRoute(server: FastifyInstance): void {
+  const summary = 'whom the answers are for';
+  server.get('/api/viewer', { config: { access: 'tenant' }, schema: { summary } }, async (request) => {
+    const { viewer } = request;
+    const answer: ViewerAnswer = {
+      signedIn: viewer.name !== null,
+      name: viewer.name,
+      companyID: companyOf(viewer) ?? null,
+    };
+    return answer;
+  });
+}
+
+function feedRoute(
+  server: FastifyInstance,
+  dashboard: Dashboard,
+  signIn: SignIn | undefined,
+  { now }: DashboardWorld,
+): void {
   server.get(
     '/api/feed',
     {
+      config: { access: 'tenant' },
       schema: {
         summary: 'Server-Sent Events: company, flip, status',
-        description: 'Data is JSON. Comes back with Last-Event-ID where it was, as far as events are kept.',
+        description:
+          'Data is JSON. Comes back with Last-Event-ID where it was, as far as events are kept. Who is tied to a company is told of that one only.',
         produces: ['text/event-stream'],
       },
     },
     async (request, reply) => {
-      const status = await dashboard.status();
+      const companyID = companyOf(request.viewer);
+      const status = await dashboard.status(companyID);
       const { raw } = reply;
       for (const [name, value] of Object.entries(reply.getHeaders()))
         if (value !== undefined) raw.setHeader(name, value);
       raw.setHeader('content-type', 'text/event-stream; charset=utf-8');
       raw.setHeader('cache-control', 'no-store');
       const last = request.headers['last-event-id'];
-      if (!dashboard.feed.read(raw, typeof last === 'string' ? last : undefined, status)) {
+      const lastEventID = typeof last === 'string' ? last : undefined;
+      if (!dashboard.feed.read(raw, { lastEventID, status, companyID })) {
         return reply.status(503).header('retry-after', '30').send({ message: 'too many read the feed; try again' });
       }
+      const over = whileSignedIn(request.viewer, signIn, now(), () => raw.end());
+      raw.on('close', over);
       reply.hijack();
       return reply;
     },
@@ -81,20 +130,30 @@ function feedRoute(server: FastifyInstance, dashboard: Dashboard): void {
 }
 
 async function page(server: FastifyInstance, webFolder: string): Promise<void> {
+  const config = { access: 'page' } as const;
   if (!existsSync(`${webFolder}/index.html`)) {
-    server.get('/', { schema: { hide: true } }, async (_request, reply) => reply.type('text/html').send(NOT_BUILT));
+    const options = { config, schema: { hide: true } };
+    server.get('/', options, async (_request, reply) => reply.type('text/html').send(NOT_BUILT));
     return;
   }
-  await server.register(fastifyStatic, {
-    root: webFolder,
-    cacheControl: false,
-    setHeaders(response, path) {
-      // Names of what Vite builds change with their content; index.html names them.
-      response.setHeader(
-        'cache-control',
-        /[/\\]assets[/\\]/.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache',
-      );
-    },
+  // A scope of its own: what is set for its routes is for no others.
+  await server.register(async (files) => {
+    files.addHook('onRoute', (route) => {
+      route.config = { ...route.config, ...config };
+    });
+    await files.register(fastifyStatic, {
+      root: webFolder,
+      cacheControl: false,
+      // A template, and no page.
+      allowedPath: (path) => path !== '/sign-in.html',
+      setHeaders(response, path) {
+        // Names of what Vite builds change with their content; index.html names them. What the guard says of it stands.
+        response.setHeader(
+          'cache-control',
+          /[/\\]assets[/\\]/.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache',
+        );
+      },
+    });
   });
 }
 

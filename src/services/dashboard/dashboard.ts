@@ -36,6 +36,7 @@ export class Dashboard {
   #state: AsOf['state'] = 'live';
   #notShown = 0;
   #isClosed = false;
+  #isTelling = false;
   #unusable = 0;
   #fail: (error: unknown) => void = () => undefined;
   /** Resolves with what went wrong when rows cannot be applied any more. */
@@ -94,8 +95,9 @@ export class Dashboard {
     return this.#store.fold();
   }
 
-  answer<N extends InsightName>(name: N, query: InsightQuery<N>): Promise<InsightAnswer<N> | undefined> {
-    return answer(name, query, { store: this.#store, now: this.#world.now(), state: this.#state });
+  /** `only`: from the rows of that company alone. */
+  answer<N extends InsightName>(name: N, query: InsightQuery<N>, only?: string): Promise<InsightAnswer<N> | undefined> {
+    return answer(name, query, { store: this.#store, now: this.#world.now(), state: this.#state, only });
   }
 
   /** For its metrics: what it took since its start, and what waits. */
@@ -110,12 +112,14 @@ export class Dashboard {
     };
   }
 
-  status(): Promise<Status> {
+  /** `only`: of that company, as if there were no other. */
+  status(only?: string): Promise<Status> {
     return this.#store.view(async (view) => {
       const [known] = await view.all('SELECT count(*) AS tenants FROM companies');
       const asOf = await asOfView(view, this.#world.now(), this.#state);
-      return { ...asOf, tenants: Number(known?.tenants ?? 0), companiesNotShown: this.#notShown };
-    });
+      const companiesNotShown = only === undefined ? this.#notShown : 0;
+      return { ...asOf, tenants: Number(known?.tenants ?? 0), companiesNotShown };
+    }, only);
   }
 
   async close(): Promise<void> {
@@ -144,7 +148,7 @@ export class Dashboard {
   /** One row that the database does not take (half a surrogate pair, say) must not keep out all others. */
   async #applyTexts(texts: readonly string[]): Promise<void> {
     try {
-      await this.#tell(await this.#store.applyTexts(texts));
+      await this.#tell(await this.#store.applyTexts(texts, this.feed.watched));
     } catch (error) {
       if (texts.length > 1) {
         const middle = texts.length >> 1;
@@ -175,11 +179,15 @@ export class Dashboard {
   }
 
   async #tellStatus(): Promise<void> {
-    if (this.feed.readers === 0) return;
+    // The last ones are not told yet: many look, each at another company.
+    if (this.feed.readers === 0 || this.#isTelling) return;
+    this.#isTelling = true;
     try {
-      this.feed.publish({ event: 'status', data: await this.status() });
+      await this.feed.publishStatus((companyID) => this.status(companyID));
     } catch (error) {
       this.#fail(error);
+    } finally {
+      this.#isTelling = false;
     }
   }
 }

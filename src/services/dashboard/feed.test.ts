@@ -39,7 +39,8 @@ test('who reads too slowly is cut off, so that nothing piles up; who reads goes 
   quick.stream.on('data', (chunk: Buffer) => {
     taken += chunk.length;
   });
-  for (const { response } of [slow, quick]) expect(feed.read(response, undefined, STATUS)).toBe(true);
+  for (const { response } of [slow, quick])
+    expect(feed.read(response, { lastEventID: undefined, status: STATUS })).toBe(true);
   for (let index = 0; index < 2000; index++) {
     feed.publish({ event: 'flip', data: flip(index) });
     if (index % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -57,14 +58,14 @@ test('a feed that too many read takes nobody else until one goes', async () => {
   const readers = Array.from({ length: 100 }, reader);
   for (const { stream, response } of readers) {
     stream.resume();
-    expect(feed.read(response, undefined, STATUS)).toBe(true);
+    expect(feed.read(response, { lastEventID: undefined, status: STATUS })).toBe(true);
   }
   const late = reader();
-  expect(feed.read(late.response, undefined, STATUS)).toBe(false);
+  expect(feed.read(late.response, { lastEventID: undefined, status: STATUS })).toBe(false);
   expect(late.stream.writableLength).toBe(0);
   readers[0]?.stream.destroy();
   await new Promise((resolve) => setImmediate(resolve));
-  expect(feed.read(late.response, undefined, STATUS)).toBe(true);
+  expect(feed.read(late.response, { lastEventID: undefined, status: STATUS })).toBe(true);
   feed.close();
 });
 
@@ -74,7 +75,7 @@ test('what was missed is kept in bounds: who was away for long is told the newes
   const back = reader();
   const chunks: string[] = [];
   back.stream.on('data', (chunk: Buffer) => void chunks.push(chunk.toString()));
-  feed.read(back.response, `${NOW.toString(36)}-1`, STATUS);
+  feed.read(back.response, { lastEventID: `${NOW.toString(36)}-1`, status: STATUS });
   feed.close();
   return new Promise<void>((resolve) => {
     back.stream.on('end', () => {

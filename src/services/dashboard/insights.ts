@@ -36,18 +36,26 @@ const ASKED: { readonly [N in InsightName]: Ask<N> } = {
   scoring,
 };
 
-/** The answer to a question, all of one moment; undefined when the company it is about is not known. */
+/**
+ * The answer to a question, all of one moment; undefined when the company it is about is not known. `only`: from the rows of
+ * that company alone.
+ */
 export function answer<N extends InsightName>(
   name: N,
   query: InsightQuery<N>,
-  { store, now, state }: { store: Pick<DashboardStore, 'view'>; now: EpochMs; state: AsOf['state'] },
+  {
+    store,
+    now,
+    state,
+    only,
+  }: { store: Pick<DashboardStore, 'view'>; now: EpochMs; state: AsOf['state']; only?: string | undefined },
 ): Promise<InsightAnswer<N> | undefined> {
   return store.view(async (view) => {
     const found = await ASKED[name](view, query, dayOf(now));
     if (found === undefined) return undefined;
     const asOf = await asOfView(view, now, state);
     return { insight: name, title: INSIGHTS[name].title, asOf, ...found } as InsightAnswer<N>;
-  });
+  }, only);
 }
 
 export async function asOfView(view: View, now: EpochMs, state: AsOf['state']): Promise<AsOf> {

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { companyOf, FOR_TENANTS } from './access/viewer.ts';
 import { csvOf } from './csv.ts';
 import type { Dashboard } from './dashboard.ts';
 import {
@@ -31,13 +32,24 @@ export function insightRoutes(api: FastifyInstance, dashboard: Dashboard, metric
   pipelineRoute(api, dashboard, metricsUrl);
   api.get(
     '/api/insights',
-    { ...OWN, schema: { summary: 'all questions', response: { 200: openApi(catalogueSchema) } } },
-    async () => catalogue(metricsUrl !== ''),
+    {
+      ...OWN,
+      config: { access: 'tenant' },
+      schema: { summary: 'all questions that one may ask', response: { 200: openApi(catalogueSchema) } },
+    },
+    async ({ viewer }) => {
+      const isForAll = companyOf(viewer) === undefined;
+      return catalogue(isForAll ? NAMES : NAMES.filter((name) => FOR_TENANTS.has(name)), isForAll && metricsUrl !== '');
+    },
   );
   api.get(
     '/api/status',
-    { ...OWN, schema: { summary: 'how far it is', response: { 200: openApi(statusSchema) } } },
-    async () => dashboard.status(),
+    {
+      ...OWN,
+      config: { access: 'tenant' },
+      schema: { summary: 'how far it is', response: { 200: openApi(statusSchema) } },
+    },
+    async ({ viewer }) => dashboard.status(companyOf(viewer)),
   );
 }
 
@@ -56,13 +68,17 @@ function insightRoute(api: FastifyInstance, dashboard: Dashboard, name: InsightN
   };
   api.get<{ Querystring: Record<string, unknown> }>(
     `/api/insights/${name}`,
-    { ...OWN, schema: { summary: title, querystring: openApi(asked, 'input'), response } },
+    {
+      ...OWN,
+      config: { access: FOR_TENANTS.has(name) ? 'tenant' : 'staff' },
+      schema: { summary: title, querystring: openApi(asked, 'input'), response },
+    },
     async (request, reply) => {
       const read = asked.safeParse(given(request.query));
       if (!read.success) return reply.status(400).send({ message: problemOf(read.error) });
       const { format, ...questions } = read.data;
       // One question's parameters are checked by its own schema: no type can say that for a name of any of them.
-      const found = await dashboard.answer(name, questions as never);
+      const found = await dashboard.answer(name, questions as never, companyOf(request.viewer));
       if (found === undefined) {
         const { companyID } = questions as { companyID?: string };
         return reply.status(404).send({ message: `no row of company ${companyID} is known` });
@@ -83,7 +99,11 @@ function pipelineRoute(api: FastifyInstance, dashboard: Dashboard, metricsUrl: s
   };
   api.get<{ Querystring: Record<string, unknown> }>(
     PIPELINE.href,
-    { ...OWN, schema: { summary: PIPELINE.title, querystring: openApi(z.strictObject(FORMAT), 'input'), response } },
+    {
+      ...OWN,
+      config: { access: 'staff' },
+      schema: { summary: PIPELINE.title, querystring: openApi(z.strictObject(FORMAT), 'input'), response },
+    },
     async (request, reply) => {
       const read = z.strictObject(FORMAT).safeParse(given(request.query));
       if (!read.success) return reply.status(400).send({ message: problemOf(read.error) });
@@ -127,8 +147,8 @@ function wantsCsv(request: FastifyRequest, format: 'json' | 'csv' | undefined): 
   return /^\s*text\/csv\b/i.test(request.headers.accept ?? '');
 }
 
-function catalogue(withPipeline: boolean): Catalogue {
-  const insights = NAMES.map((name) => ({
+function catalogue(names: readonly InsightName[], withPipeline: boolean): Catalogue {
+  const insights = names.map((name) => ({
     name,
     title: INSIGHTS[name].title,
     href: `/api/insights/${name}`,

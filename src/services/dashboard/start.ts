@@ -1,14 +1,16 @@
 import { readFileSync } from 'node:fs';
 import type { Observation } from '../../observe/observation.ts';
 import { packageFile } from '../local-kinesis/package-file.ts';
-import { metricsRoute, observeRequests } from '../observe.ts';
-import { listen, serviceServer } from '../server.ts';
+import { observeRequests } from '../observe.ts';
+import { listen } from '../server.ts';
+import { dashboardServer } from './access/server.ts';
+import { type Access, HERE_FOR_ANYBODY } from './access/settings.ts';
 import { dashboardApp } from './app.ts';
 import { Dashboard, type DashboardWorld } from './dashboard.ts';
 import { dashboardMetrics } from './dashboard-metrics.ts';
 
 export interface StartDashboardOptions {
-  /** On 127.0.0.1; 0 takes a free one. */
+  /** 0 takes a free one. */
   readonly port: number;
   /** The flag of the command line that chooses the port: for who is refused. */
   readonly flag: string;
@@ -17,6 +19,8 @@ export interface StartDashboardOptions {
   /** Where the application tells its metrics; none unless given. */
   readonly metricsUrl?: string;
   readonly observation?: Observation | undefined;
+  /** On 127.0.0.1, for anybody there, unless given. */
+  readonly access?: Access;
 }
 
 export interface RunningDashboardService {
@@ -28,19 +32,21 @@ export interface RunningDashboardService {
 
 /** @throws TenantAnalyticsError PORT_TAKEN, or SERVICE_FAILED */
 export async function startDashboard(
-  { port, flag, webFolder, metricsUrl = '', observation }: StartDashboardOptions,
+  { port, flag, webFolder, metricsUrl = '', observation, access = HERE_FOR_ANYBODY }: StartDashboardOptions,
   world: DashboardWorld,
 ): Promise<RunningDashboardService> {
   const dashboard = await Dashboard.open(world);
-  const server = serviceServer();
+  const { host, publicUrl, tls } = access.place;
+  const server = dashboardServer(access.place);
   try {
     const registry = dashboardMetrics(dashboard);
     observeRequests(server, { ...observation, service: 'dashboard', registry });
-    await server.register(metricsRoute, { registries: [registry] });
-    await server.register(dashboardApp, { dashboard, webFolder, metricsUrl, version: version() });
-    const url = await listen(server, { port, what: 'the dashboard', flag });
+    const registries = [registry];
+    const options = { dashboard, webFolder, metricsUrl, version: version(), access, world, registries };
+    await server.register(dashboardApp, options);
+    const url = await listen(server, { port, host, what: 'the dashboard', flag });
     return {
-      url,
+      url: publicUrl?.origin ?? (tls === undefined ? url : url.replace(/^http:/, 'https:')),
       dashboard,
       async stop() {
         // Feeds are answers that never end by themselves.

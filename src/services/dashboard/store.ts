@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { dayOf, type EpochMs } from '../../base/time.ts';
 import { APPLY, foldSql, RENEW, TABLES } from './apply-sql.ts';
+import { OF_COMPANY } from './company-sql.ts';
 import { IS_ROW, ROW_COLUMNS } from './row-input.ts';
 
 export type Cell = string | number | boolean | null;
@@ -22,7 +23,7 @@ export interface Applied {
   readonly fresh: number;
   /** Rows that could not be used. */
   readonly unusable: number;
-  /** Companies whose newest row is another one now, and the latest of them, in order. */
+  /** Companies whose newest row is another one now, and of them the latest and those that are watched, in order. */
   readonly changed: number;
   readonly newest: readonly string[];
   readonly flips: readonly { readonly companyID: string; readonly version: number }[];
@@ -77,12 +78,11 @@ export class DashboardStore {
     return new DashboardStore(database, writer, now, spill);
   }
 
-  /** Rows as JSON texts, each checked before. */
-  applyTexts(texts: readonly string[]): Promise<Applied> {
+  /** Rows as JSON texts, each checked before. Of the companies that are watched, each that changed is told. */
+  applyTexts(texts: readonly string[], watched: readonly string[] = []): Promise<Applied> {
     const shape = JSON.stringify([ROW_COLUMNS]);
-    return this.#apply(`SELECT unnest(from_json($texts, '${shape}'), recursive := true)`, {
-      texts: `[${texts.join()}]`,
-    });
+    const rows = `SELECT unnest(from_json($texts, '${shape}'), recursive := true)`;
+    return this.#apply(rows, { texts: `[${texts.join()}]` }, watched);
   }
 
   /** Files of rows, a JSON row a line. */
@@ -93,9 +93,14 @@ export class DashboardStore {
       ignore_errors = true, columns = {${shape.join(', ')}})`);
   }
 
-  async view<T>(look: (view: View) => Promise<T>): Promise<T> {
+  /** With a company, every table holds the rows of that company only, whatever is asked. */
+  async view<T>(look: (view: View) => Promise<T>, companyID?: string): Promise<T> {
     const connection = await this.#database.connect();
     try {
+      if (companyID !== undefined) {
+        await connection.run('SET VARIABLE only_company = $companyID', { companyID });
+        for (const sql of OF_COMPANY) await connection.run(sql);
+      }
       await connection.run('BEGIN TRANSACTION READ ONLY');
       return await look({ all: (sql, values = {}) => ask(connection, sql, values) });
     } finally {
@@ -115,8 +120,12 @@ export class DashboardStore {
     return this.#inTurn(() => this.#foldNow(this.#now()));
   }
 
-  #apply(rows: string, values: Readonly<Record<string, string>> = {}): Promise<Applied> {
-    return this.#inTurn(() => this.#applyNow(rows, values));
+  #apply(
+    rows: string,
+    values: Readonly<Record<string, string>> = {},
+    watched: readonly string[] = [],
+  ): Promise<Applied> {
+    return this.#inTurn(() => this.#applyNow(rows, values, watched));
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -125,7 +134,11 @@ export class DashboardStore {
     return mine;
   }
 
-  async #applyNow(rows: string, values: Readonly<Record<string, string>>): Promise<Applied> {
+  async #applyNow(
+    rows: string,
+    values: Readonly<Record<string, string>>,
+    watched: readonly string[],
+  ): Promise<Applied> {
     const writer = this.#writer;
     await writer.run(`CREATE OR REPLACE TEMP TABLE came AS ${rows}`, { ...values });
     await writer.run(`CREATE OR REPLACE TEMP VIEW incoming AS FROM came WHERE ${IS_ROW}`);
@@ -139,8 +152,10 @@ export class DashboardStore {
     );
     const newest = await ask(
       writer,
-      `SELECT companyID FROM (FROM newest WHERE isNewer ORDER BY eventTime DESC, companyID LIMIT ${MOST_TOLD}) ORDER BY eventTime, companyID`,
-      {},
+      `SELECT companyID FROM newest WHERE isNewer AND (
+        companyID IN (SELECT companyID FROM newest WHERE isNewer ORDER BY eventTime DESC, companyID LIMIT ${MOST_TOLD})
+        OR companyID IN (SELECT unnest(from_json($watched, '["VARCHAR"]')))) ORDER BY eventTime, companyID`,
+      { watched: JSON.stringify(watched) },
     );
     const flips = await ask(
       writer,

@@ -1,0 +1,1 @@
+export { newToken } from '../../services/dashboard/access/tokens.ts';
