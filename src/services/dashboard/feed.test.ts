@@ -85,3 +85,72 @@ test('what was missed is kept in bounds: who was away for long is told the newes
     });
   });
 });
+
+/** What a reader was told: events, and ids. */
+function listen(feed: Feed, companyID: string | undefined, lastEventID?: string) {
+  const one = reader();
+  let text = '';
+  one.stream.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  const isTaken = feed.read(one.response, { lastEventID, status: STATUS, companyID });
+  const told = async () => {
+    await new Promise((resolve) => setImmediate(resolve));
+    return {
+      versions: [...text.matchAll(/"version":(\d+)/g)].map((match) => Number(match[1])),
+      ids: [...text.matchAll(/^id: (.*)$/gm)].map((match) => match[1] ?? ''),
+      text,
+    };
+  };
+  return { ...one, isTaken, told };
+}
+
+const of = (companyID: string, version: number): Flip => ({ ...flip(version), companyID });
+
+test('who reads for a company is told of that one only, live and after coming back, and counts nothing of the others', async () => {
+  const feed = new Feed(NOW);
+  const [mine, all] = [listen(feed, 'a'), listen(feed, undefined)];
+  for (const [index, companyID] of ['a', 'b', 'b', 'a', 'b'].entries()) {
+    feed.publish({ event: 'flip', data: of(companyID, index) });
+  }
+  const first = await mine.told();
+  expect(first.versions).toEqual([0, 3]);
+  expect((await all.told()).versions).toEqual([0, 1, 2, 3, 4]);
+  expect(first.text).not.toContain('"b"');
+  // Ids say where it was, and no more.
+  expect(new Set(first.ids).size).toBe(3);
+  for (const id of first.ids) expect(id).toMatch(/^\w+-k[0-9a-f]+$/);
+  mine.stream.destroy();
+  feed.publish({ event: 'flip', data: of('b', 5) });
+  feed.publish({ event: 'flip', data: of('a', 6) });
+  const [seenOne, seenTwo] = first.ids.slice(1);
+  expect((await listen(feed, 'a', seenTwo).told()).versions).toEqual([6]);
+  expect((await listen(feed, 'a', seenOne).told()).versions).toEqual([3, 6]);
+  expect((await listen(feed, 'a', first.ids[0]).told()).versions).toEqual([0, 3, 6]);
+  // An id of somebody else, of another run, or of all: never what is of others.
+  const other = listen(feed, 'b', seenTwo);
+  expect((await other.told()).text).not.toContain('"a"');
+  expect((await listen(feed, 'a', `x${seenOne}`).told()).versions).toEqual([]);
+  const id = (await all.told()).ids.at(1);
+  expect((await listen(feed, 'a', id).told()).versions).toEqual([0, 3, 6]);
+  feed.close();
+});
+
+test('the status that a company is told is its own', async () => {
+  const feed = new Feed(NOW);
+  const [mine, all] = [listen(feed, 'a'), listen(feed, undefined)];
+  await feed.publishStatus(async (companyID) => ({ ...STATUS, tenants: companyID === undefined ? 777 : 1 }));
+  expect((await mine.told()).text).not.toContain('777');
+  expect((await mine.told()).text).toContain('"tenants":1');
+  expect((await all.told()).text).toContain('"tenants":777');
+  expect(feed.watched).toEqual(['a']);
+  feed.close();
+});
+
+test('one company does not take the places of all', () => {
+  const feed = new Feed(NOW);
+  const taken = Array.from({ length: 12 }, () => listen(feed, 'a').isTaken);
+  expect(taken.filter(Boolean)).toHaveLength(10);
+  expect([listen(feed, 'b').isTaken, listen(feed, undefined).isTaken]).toEqual([true, true]);
+  feed.close();
+});
