@@ -10,6 +10,9 @@ export default defineConfig({
   build: {
     outDir: fileURLToPath(new URL('../dist/web', import.meta.url)),
     emptyOutDir: true,
+    rolldownOptions: {
+      input: ['index.html', 'sign-in.html'].map((page) => fileURLToPath(new URL(page, import.meta.url))),
+    },
     // `light-dark()` stays as it is written.
     target: ['chrome123', 'edge123', 'firefox124', 'safari17.5'],
     // Neither inline scripts nor `data:` addresses: the policy of the service is `default-src 'self'`.

@@ -6,6 +6,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { EpochMs } from '../../src/base/time.ts';
+import { dashboardServer } from '../../src/services/dashboard/access/server.ts';
+import { type Access, HERE_FOR_ANYBODY } from '../../src/services/dashboard/access/settings.ts';
 import { dashboardApp } from '../../src/services/dashboard/app.ts';
 import { Dashboard } from '../../src/services/dashboard/dashboard.ts';
 import { serviceServer } from '../../src/services/server.ts';
@@ -22,11 +24,17 @@ export interface DashboardService {
   stop(): Promise<void>;
 }
 
+interface ServiceOptions {
+  readonly port?: number;
+  readonly metricsUrl?: string;
+  readonly access?: Access;
+}
+
 /** The real service over these rows, with the page of that folder. Port 0 takes a free one. */
 export async function startService(
   rows: readonly TenantRow[],
   webFolder: string,
-  { port = 0, metricsUrl = '' } = {},
+  { port = 0, metricsUrl = '', access = HERE_FOR_ANYBODY }: ServiceOptions = {},
 ): Promise<DashboardService> {
   const dashboard = await Dashboard.open({ now: () => NOW, warn: (message) => process.stderr.write(`${message}\n`) });
   const failed = dashboard.failed.then((error) => {
@@ -38,8 +46,8 @@ export async function startService(
     await Promise.race([dashboard.applied(), failed]);
   };
   await ingest(rows);
-  const server = serviceServer();
-  await server.register(dashboardApp, { dashboard, webFolder, metricsUrl, version: '0.0.0' });
+  const server = dashboardServer(access.place);
+  await server.register(dashboardApp, { dashboard, webFolder, metricsUrl, version: '0.0.0', access });
   const url = await server.listen({ host: '127.0.0.1', port });
   const stop = async () => {
     await server.close();

@@ -15,6 +15,8 @@ export interface Fault {
   readonly issuer?: string;
   /** Signed by a key that it does not publish. */
   readonly unknownKey?: true;
+  /** Signed by another key under the name of its own. */
+  readonly forged?: true;
   /** Seconds from now to the end of the ID token. */
   readonly endsIn?: number;
   /** It answers the browser with this error instead of a code. */
@@ -33,7 +35,8 @@ export interface TestProvider {
   stop(): Promise<void>;
 }
 
-export async function startProvider(): Promise<TestProvider> {
+/** Port 0 takes a free one. */
+export async function startProvider(port = 0): Promise<TestProvider> {
   const [key, other] = [await generateKeyPair('RS256'), await generateKeyPair('RS256')];
   const codes = new Map<string, URLSearchParams>();
   const asked: URLSearchParams[] = [];
@@ -79,7 +82,7 @@ export async function startProvider(): Promise<TestProvider> {
     const query = codes.get(code ?? '');
     codes.delete(code ?? '');
     if (provider.fault.tokenStatus !== undefined) return reply.status(provider.fault.tokenStatus).send('broken');
-    if (request.headers.authorization !== basic()) return reply.status(401).send({ error: 'invalid_client' });
+    if (!isClient(request.headers.authorization)) return reply.status(401).send({ error: 'invalid_client' });
     const challenge = createHash('sha256')
       .update(verifier ?? '')
       .digest('base64url');
@@ -92,7 +95,7 @@ export async function startProvider(): Promise<TestProvider> {
   });
 
   async function idToken(query: URLSearchParams): Promise<string> {
-    const { nonce, audience = CLIENT_ID, issuer = provider.issuer, unknownKey, endsIn = 300 } = provider.fault;
+    const { nonce, audience = CLIENT_ID, issuer = provider.issuer, unknownKey, forged, endsIn = 300 } = provider.fault;
     const now = Math.floor(Date.now() / 1000);
     return new SignJWT({ ...provider.user, nonce: nonce ?? query.get('nonce') ?? '' })
       .setProtectedHeader({ alg: 'RS256', kid: unknownKey ? 'two' : 'one' })
@@ -100,10 +103,10 @@ export async function startProvider(): Promise<TestProvider> {
       .setAudience(audience)
       .setIssuedAt(now - 400)
       .setExpirationTime(now + endsIn)
-      .sign(unknownKey ? other.privateKey : key.privateKey);
+      .sign(unknownKey || forged ? other.privateKey : key.privateKey);
   }
 
-  provider.issuer = await server.listen({ host: '127.0.0.1', port: 0 });
+  provider.issuer = await server.listen({ host: '127.0.0.1', port });
   return Object.assign(provider, {
     asked,
     stop: async () => {
@@ -113,7 +116,10 @@ export async function startProvider(): Promise<TestProvider> {
 }
 
 /** As RFC 6749 has it: both parts are form-encoded first. */
-function basic(): string {
-  const encoded = (text: string) => new URLSearchParams([['', text]]).toString().slice(1);
-  return `Basic ${Buffer.from(`${encoded(CLIENT_ID)}:${encoded(CLIENT_SECRET)}`).toString('base64')}`;
+function isClient(authorization = ''): boolean {
+  const [id = '', secret = ''] = Buffer.from(authorization.replace(/^Basic /, ''), 'base64')
+    .toString()
+    .split(':');
+  const decoded = (text: string) => new URLSearchParams(`_=${text}`).get('_');
+  return decoded(id) === CLIENT_ID && decoded(secret) === CLIENT_SECRET;
 }

@@ -1,7 +1,8 @@
 import { useEffect, useRef } from 'preact/hooks';
-import { Banner, ConnectionState, ThemeSwitch } from './parts/frame.tsx';
+import { Banner, ConnectionState, SignedIn, ThemeSwitch } from './parts/frame.tsx';
 import { offersPipeline } from './state/offers.ts';
 import { link, route } from './state/route.ts';
+import { ownCompany } from './state/viewer.ts';
 import { Customers } from './views/customers.tsx';
 import { Jobs } from './views/jobs.tsx';
 import { Live } from './views/live.tsx';
@@ -16,14 +17,19 @@ const VIEWS = [
   { name: 'pipeline', title: 'Pipeline', show: Pipeline },
 ] as const;
 
+/** Those that make sense of one company. */
+const OF_ONE: ReadonlySet<string> = new Set(['jobs', 'live']);
+
 export function App() {
   const { view, detail } = route.value;
+  const own = ownCompany();
+  const offered = own === undefined ? VIEWS : VIEWS.filter(({ name }) => OF_ONE.has(name));
   const main = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
-  const known = VIEWS.find(({ name }) => name === view);
-  const shown = known ?? VIEWS[0];
+  const known = offered.find(({ name }) => name === view);
+  const shown = known ?? offered[0] ?? VIEWS[0];
   const { show: View, title } = shown;
-  const tabs = VIEWS.filter((each) => each.name !== 'pipeline' || each === shown || offersPipeline.value);
+  const tabs = offered.filter((each) => each.name !== 'pipeline' || each === shown || offersPipeline.value);
   // Whenever another view is shown.
   useEffect(() => {
     document.title = `${detail === undefined ? title : `${detail} · ${title}`} · Tenant analytics`;
@@ -42,7 +48,7 @@ export function App() {
       </button>
       <div class="top">
         <header class="bar">
-          <a class="brand" href={link('customers')}>
+          <a class="brand" href={link(offered === VIEWS ? 'customers' : 'jobs')}>
             <img src="./favicon.svg" alt="" width="20" height="20" />
             Tenant analytics
           </a>
@@ -56,6 +62,7 @@ export function App() {
           <div class="side">
             <ConnectionState />
             <ThemeSwitch />
+            <SignedIn />
           </div>
         </header>
         <Banner />

@@ -9,9 +9,10 @@ import { metricsRoute } from '../observe.ts';
 import { guard, whileSignedIn } from './access/guard.ts';
 import { type Access, HERE_FOR_ANYBODY } from './access/settings.ts';
 import { SignIn } from './access/sign-in.ts';
-import { companyOf, type ViewerAnswer } from './access/viewer.ts';
+import { companyOf } from './access/viewer.ts';
+import { type ViewerAnswer, viewerSchema } from './access/viewer-schema.ts';
 import type { Dashboard, DashboardWorld } from './dashboard.ts';
-import { insightRoutes } from './routes.ts';
+import { insightRoutes, openApi } from './routes.ts';
 
 export interface DashboardAppOptions {
   readonly dashboard: Dashboard;
@@ -79,15 +80,9 @@ export const dashboardApp: FastifyPluginAsync<DashboardAppOptions> = async (serv
 const YEAR_S = 31_536_000;
 
 function viewerRoute(server: FastifyInstance): void {
-  const summary = 'whom the answers are for';
-  server.get('/api/viewer', { config: { access: 'tenant' }, schema: { summary } }, async (request) => {
-    const { viewer } = request;
-    const answer: ViewerAnswer = {
-      signedIn: viewer.name !== null,
-      name: viewer.name,
-      companyID: companyOf(viewer) ?? null,
-    };
-    return answer;
+  const schema = { summary: 'whom the answers are for', response: { 200: openApi(viewerSchema) } };
+  server.get('/api/viewer', { config: { access: 'tenant' }, schema }, async ({ viewer }): Promise<ViewerAnswer> => {
+    return { signedIn: viewer.name !== null, name: viewer.name, companyID: companyOf(viewer) ?? null };
   });
 }
 

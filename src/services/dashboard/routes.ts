@@ -170,7 +170,7 @@ function problemOf({ issues }: z.ZodError): string {
   return issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`)).join('; ');
 }
 
-function openApi(schema: z.ZodType, io: 'input' | 'output' = 'output'): Record<string, unknown> {
+export function openApi(schema: z.ZodType, io: 'input' | 'output' = 'output'): Record<string, unknown> {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io });
   return rest;
 }

@@ -24,7 +24,10 @@ export interface StartDashboardOptions {
 }
 
 export interface RunningDashboardService {
+  /** How people know it. */
   readonly url: string;
+  /** Where it listens: another one behind a proxy. */
+  readonly listensAt: string;
   /** Takes the rows. */
   readonly dashboard: Dashboard;
   stop(): Promise<void>;
@@ -45,8 +48,10 @@ export async function startDashboard(
     const options = { dashboard, webFolder, metricsUrl, version: version(), access, world, registries };
     await server.register(dashboardApp, options);
     const url = await listen(server, { port, host, what: 'the dashboard', flag });
+    const listensAt = tls === undefined ? url : url.replace(/^http:/, 'https:');
     return {
-      url: publicUrl?.origin ?? (tls === undefined ? url : url.replace(/^http:/, 'https:')),
+      url: publicUrl?.origin ?? listensAt,
+      listensAt,
       dashboard,
       async stop() {
         // Feeds are answers that never end by themselves.

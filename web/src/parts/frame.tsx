@@ -1,5 +1,6 @@
 import { type Connection, connection, status, tryAgain } from '../state/feed.ts';
 import { switchTheme, theme } from '../state/theme.ts';
+import { viewer } from '../state/viewer.ts';
 import { clock, day, moment } from '../text/format.ts';
 
 const SAID: Readonly<Record<Connection, string>> = {
@@ -60,5 +61,19 @@ export function ThemeSwitch() {
       </svg>
       <span class="hidden">Dark theme</span>
     </button>
+  );
+}
+
+/** Who looks, and the way out; nothing where nobody has to sign in. */
+export function SignedIn() {
+  const { value: who } = viewer;
+  if (who === undefined || !who.signedIn) return null;
+  return (
+    <form class="signed-in" method="post" action="sign-out">
+      <span class="note" title={who.name ?? ''}>
+        {who.name}
+      </span>
+      <button type="submit">Sign out</button>
+    </form>
   );
 }

@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals';
 import type { CompanyNews, Flip, Status } from '../../../src/services/dashboard/insights-schema.ts';
+import { askViewer } from './viewer.ts';
 
 /** `paused`: nobody looks, or the reader stopped it. `lost`: the service does not answer; it is tried again. */
 export type Connection = 'connecting' | 'live' | 'lost' | 'paused';
@@ -70,6 +71,8 @@ function open(): void {
   source.addEventListener('open', () => {
     retryMs = FIRST_RETRY_MS;
     connection.value = 'live';
+    // It may be somebody else's by now.
+    if (wasOpen) void askViewer();
     if (wasOpen) beat();
     wasOpen = true;
   });
@@ -79,6 +82,8 @@ function open(): void {
     // one for a service that is down.
     if (source?.readyState !== EventSource.CLOSED) return;
     close();
+    // Or it is nobody's any more.
+    void askViewer();
     retry = setTimeout(followReader, retryMs);
     retryMs = Math.min(LONGEST_RETRY_MS, retryMs * 2);
   });

@@ -7,6 +7,7 @@ import type {
   PipelineAnswer,
 } from '../../../src/services/dashboard/insights-schema.ts';
 import { pulse } from './feed.ts';
+import { leave } from './viewer.ts';
 
 type Name = InsightName | 'pipeline';
 type Answer<N extends Name> = N extends InsightName ? InsightAnswer<N> : PipelineAnswer;
@@ -44,10 +45,16 @@ effect(() => {
   for (const each of held.values()) if (each.readers > 0) void ask(each);
 });
 
-/** The numbers of one insight, kept up to date while the component stands. Components that ask the same share a call. */
-export function useInsight<N extends Name>(name: N, query?: Query<N>): Insight<N> {
-  const entry = hold(addressOf(name, query ?? {}));
+const NOTHING: Insight<Name> = { answer: undefined, failure: undefined };
+
+/**
+ * The numbers of one insight, kept up to date while the component stands. Components that ask the same share a call. Without
+ * `isAsked` nothing is asked: not all may ask everything.
+ */
+export function useInsight<N extends Name>(name: N, query?: Query<N>, isAsked = true): Insight<N> {
+  const entry = isAsked ? hold(addressOf(name, query ?? {})) : undefined;
   useEffect(() => {
+    if (entry === undefined) return;
     entry.readers++;
     if (Date.now() - entry.askedAt > FRESH_MS) void ask(entry);
     return () => {
@@ -55,7 +62,7 @@ export function useInsight<N extends Name>(name: N, query?: Query<N>): Insight<N
       if (entry.readers === 0) giveUp(entry);
     };
   }, [entry]);
-  return entry.state.value as Insight<N>;
+  return (entry?.state.value ?? NOTHING) as Insight<N>;
 }
 
 function addressOf(name: string, query: object): string {
@@ -94,6 +101,8 @@ async function ask(entry: Held): Promise<void> {
     const response = await fetch(entry.url, { signal, headers: { accept: 'application/json' } });
     if (response.ok) {
       entry.state.value = { answer: (await response.json()) as Answer<Name>, failure: undefined };
+    } else if (response.status === 401) {
+      leave();
     } else {
       const problem = (await response.json().catch(() => ({}))) as { readonly message?: string };
       fail(entry, { status: response.status, message: problem.message ?? `the service answered ${response.status}` });

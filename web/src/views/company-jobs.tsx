@@ -20,22 +20,27 @@ type User = InsightRow<'company-users'>;
 
 const PEERS = 20;
 
+interface CompanyJobsProps {
+  readonly companyID: string;
+  /** Who looks belongs to it, and sees no other. */
+  readonly isOwn?: boolean;
+}
+
 /** One company: its days, its place in its industry, its score, its users. */
-export function CompanyJobs({ companyID }: { readonly companyID: string }) {
+export function CompanyJobs({ companyID, isOwn = false }: CompanyJobsProps) {
   const jobs = useInsight('company-jobs', { companyID, days: 90 });
-  const peers = useInsight('company-peers', { companyID, limit: PEERS });
+  const peers = useInsight('company-peers', { companyID, limit: PEERS }, !isOwn);
   const score = useInsight('company-score', { companyID, days: 90 });
   const users = useInsight('company-users', { companyID, days: 30, limit: 1000 });
-  if (jobs.answer === undefined && jobs.failure?.status === 404) return <NotKnown companyID={companyID} />;
+  if (jobs.answer === undefined && jobs.failure?.status === 404)
+    return <NotKnown companyID={companyID} isOwn={isOwn} />;
   const totals = jobs.answer?.totals;
   const ranks = peers.answer?.totals;
   const scored = score.answer?.totals;
   const active = users.answer?.totals;
   return (
     <>
-      <Head title={companyID} back={{ href: link('jobs'), name: 'Jobs' }}>
-        <CompanyChooser />
-      </Head>
+      <CompanyHead companyID={companyID} isOwn={isOwn} />
       <Stats
         label={`Company ${companyID}`}
         insight={jobs}
@@ -43,7 +48,7 @@ export function CompanyJobs({ companyID }: { readonly companyID: string }) {
           {
             name: 'Industry',
             value: totals && nameOf(totals.industry),
-            note: totals && <a href={link('customers', totals.industry)}>its companies</a>,
+            note: totals && !isOwn && <a href={link('customers', totals.industry)}>its companies</a>,
           },
           {
             name: 'Jobs, 30 days',
@@ -82,7 +87,7 @@ export function CompanyJobs({ companyID }: { readonly companyID: string }) {
         wide
       />
       <div class="grid two">
-        <Peers companyID={companyID} insight={peers} />
+        {!isOwn && <Peers companyID={companyID} insight={peers} />}
         <Figure
           title="Churn probability"
           note="The last score of each day with one."
@@ -107,18 +112,25 @@ export function CompanyJobs({ companyID }: { readonly companyID: string }) {
   );
 }
 
-function NotKnown({ companyID }: { readonly companyID: string }) {
+function CompanyHead({ companyID, isOwn }: Required<CompanyJobsProps>) {
+  if (isOwn) return <Head title={companyID} />;
+  return (
+    <Head title={companyID} back={{ href: link('jobs'), name: 'Jobs' }}>
+      <CompanyChooser />
+    </Head>
+  );
+}
+
+function NotKnown({ companyID, isOwn }: Required<CompanyJobsProps>) {
   return (
     <>
-      <Head title={companyID} back={{ href: link('jobs'), name: 'Jobs' }}>
-        <CompanyChooser />
-      </Head>
+      <CompanyHead companyID={companyID} isOwn={isOwn} />
       <section class="figure" aria-label="Not known">
         <div class="placeholder tall">
           <p role="alert">
             <strong>No row of company {companyID} is known.</strong>
             <br />
-            It shows up here with its first enriched company. Choose another one above.
+            It shows up here with its first enriched company.{!isOwn && ' Choose another one above.'}
           </p>
         </div>
       </section>

@@ -9,6 +9,7 @@ import { Segments } from '../parts/segments.tsx';
 import { Stats } from '../parts/stats.tsx';
 import type { Column } from '../parts/table.tsx';
 import { useInsight } from '../state/insight.ts';
+import { ownCompany } from '../state/viewer.ts';
 import { bytes, count, plural, short } from '../text/format.ts';
 import { CompanyJobs } from './company-jobs.tsx';
 
@@ -20,6 +21,8 @@ type Frequency = InsightRow<'submission-frequency'>;
 type Idle = InsightRow<'idle'>;
 
 export function Jobs({ detail }: { readonly detail: string | undefined }) {
+  const own = ownCompany();
+  if (own !== undefined) return <CompanyJobs companyID={own} isOwn />;
   // A company of its own each: what was chosen for one is not chosen for the next.
   return detail === undefined ? <All /> : <CompanyJobs key={detail} companyID={detail} />;
 }

@@ -61,7 +61,10 @@ interface Made {
   readonly routes: readonly string[];
 }
 
-async function made(more: Parameters<typeof accessWithTokens>[1] = {}, change = (access: Access) => access): Promise<Made> {
+async function made(
+  more: Parameters<typeof accessWithTokens>[1] = {},
+  change = (access: Access) => access,
+): Promise<Made> {
   const access = change(await accessWithTokens(folder, more));
   const server = dashboardServer(access.place);
   const routes: string[] = [];
@@ -111,12 +114,26 @@ test('every route is either listed here as public, or answers nobody who is not 
 
 test('every route that is not listed here as theirs is refused to a user tied to a tenant', async () => {
   const { server, routes } = await made();
-  const theirs = ['/', '/*', '/api/viewer', '/api/insights', '/api/status', '/api/feed', '/sign-in', '/sign-out', '/health'];
+  const theirs = [
+    '/',
+    '/*',
+    '/api/viewer',
+    '/api/insights',
+    '/api/status',
+    '/api/feed',
+    '/sign-in',
+    '/sign-out',
+    '/health',
+  ];
   const insights = [...FOR_TENANTS].map((name) => `/api/insights/${name}`);
   for (const route of routes) {
     const [method = '', url = ''] = route.split(' ');
     if (theirs.includes(url) || insights.includes(url)) continue;
-    const response = await server.inject({ method: method as 'GET', url: url.replace('*', 'x'), headers: bearer('tenant') });
+    const response = await server.inject({
+      method: method as 'GET',
+      url: url.replace('*', 'x'),
+      headers: bearer('tenant'),
+    });
     expect([route, response.statusCode]).toEqual([route, 403]);
   }
 });
@@ -133,9 +150,11 @@ test('a route that does not say whom it is for is for those who see all', async 
   const asked = async (url: string, who: keyof typeof TOKENS) =>
     (await server.inject({ url, headers: bearer(who) })).statusCode;
   expect([await asked('/forgotten', 'staff'), await asked('/forgotten', 'tenant')]).toEqual([200, 403]);
-  expect([await asked('/metrics', 'staff'), await asked('/metrics', 'metrics'), await asked('/metrics', 'tenant')]).toEqual([
-    200, 200, 403,
-  ]);
+  expect([
+    await asked('/metrics', 'staff'),
+    await asked('/metrics', 'metrics'),
+    await asked('/metrics', 'tenant'),
+  ]).toEqual([200, 200, 403]);
   for (const url of ['/api/insights/companies', '/api/feed', '/', '/docs', '/api/viewer', '/forgotten']) {
     expect([url, await asked(url, 'metrics')]).toEqual([url, 403]);
   }
@@ -193,7 +212,11 @@ test('the page is told who signed in, and for which company', async () => {
 test('a person is led to the page for signing in, and it has what it needs; a program is told 401', async () => {
   const { server } = await made();
   const page = await server.inject({ url: '/', headers: BROWSER });
-  expect([page.statusCode, page.headers.location, page.headers['cache-control']]).toEqual([303, '/sign-in', 'no-store']);
+  expect([page.statusCode, page.headers.location, page.headers['cache-control']]).toEqual([
+    303,
+    '/sign-in',
+    'no-store',
+  ]);
   const api = await server.inject({ url: '/api/viewer', headers: BROWSER });
   expect([api.statusCode, api.headers['www-authenticate']]).toEqual([401, 'Bearer realm="tenant-analytics"']);
   const signIn = await server.inject('/sign-in');
@@ -212,7 +235,9 @@ test('a token signs in by the form, until signing out ends the session for good'
   expect(session).toMatchObject({ httpOnly: true, sameSite: 'Lax', path: '/', maxAge: 8 * 3600 });
   const asked = () => server.inject({ url: '/api/viewer', headers: { cookie } });
   expect((await asked()).json().companyID).toBe('comp_1');
-  expect((await server.inject({ url: '/', headers: { ...BROWSER, cookie } })).headers['cache-control']).toBe('no-store');
+  expect((await server.inject({ url: '/', headers: { ...BROWSER, cookie } })).headers['cache-control']).toBe(
+    'no-store',
+  );
   expect((await server.inject({ url: '/sign-in', headers: { cookie } })).headers.location).toBe('/');
   const out = await server.inject({ method: 'POST', url: '/sign-out', headers: { ...OWN_FORM, cookie } });
   expect([out.statusCode, out.headers.location]).toEqual([303, '/sign-in?said=out']);
@@ -254,7 +279,11 @@ test('a cookie that somebody changed, or made for something else, is nobody', as
   const { cookie } = await signIn(server, TOKENS.tenant.token);
   const [name = '', value = ''] = cookie.split('=');
   const parts = value.split('.');
-  const changed = [...parts.slice(0, 3), `${parts[3]?.startsWith('A') ? 'B' : 'A'}${parts[3]?.slice(1)}`, parts[4]].join('.');
+  const changed = [
+    ...parts.slice(0, 3),
+    `${parts[3]?.startsWith('A') ? 'B' : 'A'}${parts[3]?.slice(1)}`,
+    parts[4],
+  ].join('.');
   for (const each of [changed, '', 'x', 'a.b.c.d.e', value.slice(0, -2), 'x'.repeat(100_000)]) {
     const response = await server.inject({ url: '/api/viewer', headers: { cookie: `${name}=${each}` } });
     expect(response.statusCode).toBe(401);
@@ -357,7 +386,12 @@ test('known by its public name it answers by that alone, over https, with secure
   const payload = new URLSearchParams({ token: TOKENS.staff.token }).toString();
   const headers = { ...FROM_PROXY.headers, ...OWN_FORM };
   const { cookies } = await server.inject({ ...FROM_PROXY, method: 'POST', url: '/sign-in', headers, payload });
-  expect(cookies[0]).toMatchObject({ name: '__Host-tenant-analytics-session', secure: true, httpOnly: true, path: '/' });
+  expect(cookies[0]).toMatchObject({
+    name: '__Host-tenant-analytics-session',
+    secure: true,
+    httpOnly: true,
+    path: '/',
+  });
   expect(cookies[0]?.domain).toBeUndefined();
 });
 

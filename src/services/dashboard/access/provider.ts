@@ -145,8 +145,9 @@ function wordsOf(error: unknown): string {
   if (error instanceof oidc.AuthorizationResponseError || error instanceof oidc.ResponseBodyError) {
     return told(`the provider answered ${error.error}`);
   }
-  const cause = error instanceof Error ? error.cause : undefined;
-  return told(cause instanceof Error ? `${messageOf(error)} (${messageOf(cause)})` : messageOf(error));
+  const cause = error instanceof Error && error.cause instanceof Error ? messageOf(error.cause) : '';
+  const said = messageOf(error);
+  return told(cause === '' || cause === said ? said : `${said} (${cause})`);
 }
 
 function told(text: string): string {

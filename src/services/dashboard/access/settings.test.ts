@@ -32,8 +32,14 @@ test('without configuration it is on this machine only, and nobody has to sign i
 test.each(['0.0.0.0', '::', '10.0.0.8', 'dash.example.com', '192.168.1.2', '::ffff:10.0.0.1'])(
   'on %s it does not start without all that it takes, and names the flags',
   async (host) => {
-    const refused = (more: Partial<AccessRequest>) => read({ host, ...more }).then(() => '', ({ code, message }) => `${code} ${message}`);
-    expect(await refused({})).toMatch(/^USAGE --host .*--tokens.*--oidc-issuer.*--public-url.*--tls-cert.*--trust-proxy/);
+    const refused = (more: Partial<AccessRequest>) =>
+      read({ host, ...more }).then(
+        () => '',
+        ({ code, message }) => `${code} ${message}`,
+      );
+    expect(await refused({})).toMatch(
+      /^USAGE --host .*--tokens.*--oidc-issuer.*--public-url.*--tls-cert.*--trust-proxy/,
+    );
     expect(await refused({ ...PUBLIC, ...TLS })).toMatch(/expected also a way to sign in/);
     expect(await refused({ tokens, ...TLS })).toMatch(/expected also --public-url/);
     expect(await refused({ tokens, ...PUBLIC })).toMatch(/expected also --tls-cert and --tls-key, or --trust-proxy/);
@@ -101,7 +107,10 @@ test.each<[string, unknown]>([
 ])('a file of tokens with %s is refused, and nothing of it is quoted', async (_what, content) => {
   const path = `${folder}/bad.json`;
   await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content));
-  const error = await Tokens.read(path).then(() => undefined, (thrown) => thrown);
+  const error = await Tokens.read(path).then(
+    () => undefined,
+    (thrown) => thrown,
+  );
   expect(error).toMatchObject({ code: 'INPUT_UNREADABLE', message: expect.stringContaining(path) });
   expect(error.message).not.toMatch(/ta_secret|"sha256"/);
 });
@@ -128,7 +137,8 @@ test('a new token is long, of its own, and known by the entry that was made for 
 });
 
 test('only what cannot be reached from elsewhere is this machine', () => {
-  for (const host of ['127.0.0.1', '127.255.0.1', 'localhost', '::1', '[::1]']) expect([host, isLoopback(host)]).toEqual([host, true]);
+  for (const host of ['127.0.0.1', '127.255.0.1', 'localhost', '::1', '[::1]'])
+    expect([host, isLoopback(host)]).toEqual([host, true]);
   for (const host of ['0.0.0.0', '::', '10.0.0.1', 'localhost.example.com', '128.0.0.1', '', '127.0.0.1.nip.io']) {
     expect([host, isLoopback(host)]).toEqual([host, false]);
   }

@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import type { EpochMs } from '../../../base/time.ts';
 import type { InsightName } from '../insights-schema.ts';
 
@@ -61,13 +60,3 @@ export const FOR_TENANTS: ReadonlySet<InsightName> = new Set<InsightName>([
   'churn-risk',
   'risk-changes',
 ]);
-
-/** `GET /api/viewer`: whom the page is for. */
-export const viewerSchema = z.object({
-  /** False: this dashboard asks nobody to sign in. */
-  signedIn: z.boolean(),
-  name: z.string().nullable(),
-  /** The company whose numbers these are; null: all. */
-  companyID: z.string().nullable(),
-});
-export type ViewerAnswer = z.infer<typeof viewerSchema>;
