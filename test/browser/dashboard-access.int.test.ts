@@ -194,6 +194,10 @@ describe.skipIf(executable === undefined)(
         await page.keyboard.press('Enter');
         await loaded(page);
         expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(options.viewport.width);
+        for (const name of ['Sign out', 'Dark theme']) {
+          const box = await page.getByRole('button', { name }).boundingBox();
+          expect((box?.x ?? 0) + (box?.width ?? 0)).toBeLessThanOrEqual(options.viewport.width);
+        }
       },
     );
   },

@@ -125,32 +125,35 @@ function feedRoute(
 }
 
 async function page(server: FastifyInstance, webFolder: string): Promise<void> {
-  const config = { access: 'page' } as const;
   if (!existsSync(`${webFolder}/index.html`)) {
-    const options = { config, schema: { hide: true } };
+    const options = { config: OF_PAGE, schema: { hide: true } };
     server.get('/', options, async (_request, reply) => reply.type('text/html').send(NOT_BUILT));
     return;
   }
-  // A scope of its own: what is set for its routes is for no others.
-  await server.register(async (files) => {
-    files.addHook('onRoute', (route) => {
-      route.config = { ...route.config, ...config };
-    });
-    await files.register(fastifyStatic, {
-      root: webFolder,
-      cacheControl: false,
-      // A template, and no page.
-      allowedPath: (path) => path !== '/sign-in.html',
-      setHeaders(response, path) {
-        // Names of what Vite builds change with their content; index.html names them. What the guard says of it stands.
-        response.setHeader(
-          'cache-control',
-          /[/\\]assets[/\\]/.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache',
-        );
-      },
-    });
-  });
+  await server.register(files, { webFolder });
 }
+
+/** A scope of its own: what is set for its routes is for no others. */
+const files: FastifyPluginAsync<{ readonly webFolder: string }> = async (scope, { webFolder }) => {
+  scope.addHook('onRoute', (route) => {
+    route.config = { ...route.config, ...OF_PAGE };
+  });
+  await scope.register(fastifyStatic, {
+    root: webFolder,
+    cacheControl: false,
+    // A template, and no page.
+    allowedPath: (path) => path !== '/sign-in.html',
+    setHeaders(response, path) {
+      // Names of what Vite builds change with their content; index.html names them. What the guard says of it stands.
+      response.setHeader(
+        'cache-control',
+        /[/\\]assets[/\\]/.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache',
+      );
+    },
+  });
+};
+
+const OF_PAGE = { access: 'page' } as const;
 
 const NOT_BUILT = `<!doctype html><html lang="en"><title>tenant-analytics</title>
 <h1>The page is not built</h1>

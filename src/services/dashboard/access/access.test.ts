@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import type { FastifyInstance, InjectOptions } from 'fastify';
+import type { FastifyInstance, FastifyPluginAsync, InjectOptions } from 'fastify';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { accessWithTokens, bearer, TOKENS } from '../../../../test/support/dashboard-access.ts';
 import { bytes, NOW, row, scored } from '../../../../test/support/dashboard-rows.ts';
@@ -142,11 +142,12 @@ test('a route that does not say whom it is for is for those who see all', async 
   const access = await accessWithTokens(folder);
   const server = dashboardServer(access.place);
   closing.push(() => server.close());
-  await server.register(async (scope) => {
+  const app: FastifyPluginAsync = async (scope) => {
     await dashboardApp(scope, { dashboard, webFolder: '/nowhere', version: '1', access });
     scope.get('/forgotten', async () => 'forgotten');
     scope.get('/metrics', { config: { access: 'metrics' } }, async () => 'metrics');
-  });
+  };
+  await server.register(app);
   const asked = async (url: string, who: keyof typeof TOKENS) =>
     (await server.inject({ url, headers: bearer(who) })).statusCode;
   expect([await asked('/forgotten', 'staff'), await asked('/forgotten', 'tenant')]).toEqual([200, 403]);

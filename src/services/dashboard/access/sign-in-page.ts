@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 
 /** What the page may say, by its name in the address: nothing that came is shown in it. */
 const SAYINGS = {
-  out: [200, 'You are signed out here. Your provider may still know you.'],
+  out: [200, 'You are signed out here.'],
   'wrong-token': [401, 'This token is not known, or not valid any more. Look whether all of it was copied.'],
   'metrics-token': [403, 'This token is for reading the metrics of the dashboard, and shows no page.'],
   'too-often': [429, 'Too many attempts from your network failed. Try again in a minute.'],
