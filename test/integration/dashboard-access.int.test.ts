@@ -7,9 +7,10 @@ import { type AccessRequest, readAccess } from '../../src/services/dashboard/acc
 import { type RunningDashboardService, startDashboard } from '../../src/services/dashboard/start.ts';
 import { bearer, NOTHING_SAID, TOKENS, tokensFile } from '../support/dashboard-access.ts';
 import { bytes, NOW, row, scored } from '../support/dashboard-rows.ts';
+import { startLocalKinesis } from '../support/local-kinesis.ts';
 import { CLIENT_ID, CLIENT_SECRET, startProvider, type TestProvider } from '../support/oidc-provider.ts';
 import { temporaryFolder } from './folders.ts';
-import { run } from './program.ts';
+import { run, runCommand, start } from './program.ts';
 
 const TENANT = { sub: 'tom', name: 'Tom', company_id: 'comp_1', groups: ['users'] };
 const STAFF = { sub: 'ana', email: 'ana@example.com', groups: ['sales', 'customer-success'] };
@@ -322,4 +323,24 @@ test('the program makes a token that its file of tokens takes', async () => {
   expect(JSON.parse(made.stdout)).toMatchObject({ name: 'Tom', sees: { companyID: 'comp_1' } });
   expect(made.stderr).toMatch(/ta_[\w-]{43}/);
   expect((await run('dashboard', 'token', '--name', 'Tom', '--company', 'comp_1', '--all')).code).toBe(2);
+});
+
+test('the real program asks for a token, on the page and from the terminal, and prints none', async () => {
+  const kinesis = await startLocalKinesis();
+  closing.push(() => kinesis.stop());
+  await kinesis.createStream('enrichedcompanies', 1);
+  const program = start('dashboard', '--port', '0', '--tokens', tokens, '--endpoint', kinesis.endpoint);
+  closing.push(() => program.ended);
+  closing.push(async () => program.send('SIGTERM'));
+  await expect.poll(() => program.stdout()).toMatch(/^Dashboard: http:.*\n/);
+  const url = /^Dashboard: (.*)$/m.exec(program.stdout())?.[1] ?? '';
+  expect((await fetch(`${url}/api/insights`)).status).toBe(401);
+  expect(await (await fetch(`${url}/sign-in`)).text()).toContain('/assets/sign-in-');
+  const insights = (...environment: readonly string[]) =>
+    runCommand('env', ...environment, process.execPath, 'bin/tenant-analytics.js', 'insights', '--url', url);
+  const [refused, answered] = [await insights(), await insights(`DASHBOARD_TOKEN=${TOKENS.tenant.token}`)];
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('DASHBOARD_TOKEN')]);
+  expect([answered.code, answered.stdout]).toEqual([0, expect.stringContaining('company-jobs')]);
+  expect(answered.stdout).not.toContain('company-peers');
+  expect(`${program.stdout()}${program.stderr()}`).not.toContain('ta_');
 });
