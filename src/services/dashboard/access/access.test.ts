@@ -185,6 +185,7 @@ test('the numbers of a tenant are those of its rows alone, as if there were no o
   expect((await ask('/api/insights/risk-changes')).rows.map((each: { companyID: string }) => each.companyID)).toEqual([
     'comp_1',
   ]);
+  expect((await ask('/api/insights/risk-changes')).totals).toEqual({ turnedAtRisk: 1, recovered: 0 });
   const { asOf } = await ask('/api/insights/company-jobs?companyID=comp_1');
   expect(asOf).toMatchObject({ rows: 2, eventTime: new Date(NOW).toISOString() });
   expect(await ask('/api/status')).toMatchObject({ tenants: 1, rows: 2, companiesNotShown: 0 });
