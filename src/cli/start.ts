@@ -2,13 +2,14 @@ import { Command } from 'commander';
 import type { LocalSystemObserver } from '../hosts/node/local-system.ts';
 import { nodeWorld } from '../hosts/node/node-world.ts';
 import type { Observation } from '../observe/observation.ts';
+import { ALERTS_HELP, type AlertOptions, alertsOf, withAlerts } from './alert-options.ts';
 import { type ArrivedRow, LiveTable } from './live-table.ts';
 import { type ObservingOptions, observing, withObserving } from './observing.ts';
 import { numberOf, type ParameterOptions, portOf, readTexts, withParameters } from './options.ts';
 import { grouped } from './output.ts';
 import { stopOnSignal } from './signals.ts';
 
-interface StartOptions extends ParameterOptions, ObservingOptions {
+interface StartOptions extends ParameterOptions, ObservingOptions, AlertOptions {
   readonly folder: string;
   readonly rate: string;
   readonly kinesisPort: string;
@@ -23,7 +24,7 @@ export function startCommand(): Command {
   const command = new Command('start').description(
     'the whole system on this machine: local Kinesis, the two services, the application, a simulator of tenants, the dashboard',
   );
-  return withObserving(withParameters(command))
+  return withObserving(withAlerts(withParameters(command)))
     .option('--folder <dir>', 'where streams, state and rows are kept', 'data/local')
     .option('--rate <events>', 'job events a second that the simulator sends, up to 100; 0: none', '2')
     .option('--kinesis-port <port>', 'of the local Kinesis', '4567')
@@ -37,7 +38,8 @@ export function startCommand(): Command {
       `
 Everything listens on 127.0.0.1 only. Ctrl-C stops it; started again it goes on where it was. To begin anew, remove the
 folder. The local Kinesis holds its streams in memory and forgets what is older than a day only when it is started: it is
-for a day of trying, not for load. Parameters of the application can be set as for run (tenant-analytics run --help).`,
+for a day of trying, not for load. Parameters of the application can be set as for run (tenant-analytics run --help).
+${ALERTS_HELP}`,
     )
     .action(runStart);
 }
@@ -61,6 +63,7 @@ async function runObserved(options: StartOptions, observation: Observation, tabl
     dashboardPort: portOf(options.dashboardPort, '--dashboard-port'),
     metricsPort: portOf(options.metricsPort, '--metrics-port'),
     databaseUrl: options.databaseUrl,
+    alerts: alertsOf(options, `${options.folder}/alerts`),
     texts: await readTexts(options),
   };
   const stopping = new AbortController();

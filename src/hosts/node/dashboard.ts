@@ -7,6 +7,7 @@ import { type KinesisApi, KinesisFailure } from '../../connectors/kinesis/kinesi
 import { type Access, type AccessRequest, readAccess } from '../../services/dashboard/access/settings.ts';
 import type { RowFile } from '../../services/dashboard/catch-up.ts';
 import { builtPage, startDashboard } from '../../services/dashboard/start.ts';
+import { type AlertsRequest, NO_ALERTS, openAlerts } from './alerts.ts';
 import type { HostWorld } from './node-world.ts';
 import { openKinesis } from './open-kinesis.ts';
 import { followStream } from './stream-feed.ts';
@@ -26,6 +27,8 @@ export interface DashboardRequest {
   readonly metricsUrl?: string;
   /** On 127.0.0.1, for anybody there, unless given. */
   readonly access?: Access;
+  /** Where alerts go; none are sent unless given. */
+  readonly alerts?: AlertsRequest;
 }
 
 export interface RunningDashboard {
@@ -42,36 +45,54 @@ export interface RunningDashboard {
  * in files, then with the stream from the oldest record that it keeps. Rows that are in both count once.
  */
 export async function openDashboard(
-  { port, flag, rowsFolder, stream, webFolder = builtPage(), metricsUrl = '', access }: DashboardRequest,
+  request: DashboardRequest,
   api: KinesisApi,
   world: HostWorld,
 ): Promise<RunningDashboard> {
+  const { port, flag, rowsFolder, stream, webFolder = builtPage(), metricsUrl = '' } = request;
+  const { access, alerts: toAlert = NO_ALERTS } = request;
   const { clock, warn } = world;
   const files = await filesOf(rowsFolder, warn);
+  const opened = await openAlerts(toAlert, world);
+  const alerts = opened?.alerts;
   const { observation } = world;
-  const where = { port, flag, webFolder, metricsUrl, observation, ...(access === undefined ? {} : { access }) };
-  const service = await startDashboard(where, { now: clock.now, warn });
-  const { dashboard } = service;
+  const service = await startDashboard(
+    { port, flag, webFolder, metricsUrl, alerts, observation, ...(access === undefined ? {} : { access }) },
+    { now: clock.now, warn, flipped: (flips) => alerts?.flipped(flips) },
+  ).catch(async (error: unknown) => {
+    await opened?.release();
+    throw error;
+  });
+  const { dashboard, url } = service;
   const over = new AbortController();
+  let isAtTip = () => false;
+  const alerting = alerts?.run({ url, activity: () => dashboard.activity(), isAtTip: () => isAtTip() }, over.signal);
   const catching = dashboard.catchUp(files, over.signal);
   const following = catching.then(async () => {
     if (over.signal.aborted) return;
-    const options = { initial: { type: 'TRIM_HORIZON' }, room: () => dashboard.room() } as const;
+    alerts?.caughtUp();
+    const began = (ask: () => boolean) => {
+      isAtTip = ask;
+    };
+    const options = { initial: { type: 'TRIM_HORIZON' }, room: () => dashboard.room(), began } as const;
     await followStream(api, stream, world, (data) => dashboard.ingest(data), over.signal, options).catch((error) => {
       throw explained(error, stream);
     });
   });
   const failed = new Promise<unknown>((resolve) => {
     following.catch(resolve);
+    alerting?.catch(resolve);
     void dashboard.failed.then(resolve);
   });
   return {
-    url: service.url,
+    url,
     caughtUp: catching.catch(() => undefined),
     failed,
     async stop() {
       over.abort();
       await following.catch(() => undefined);
+      await alerting?.catch(() => undefined);
+      await opened?.release();
       await service.stop();
     },
   };

@@ -11,6 +11,7 @@ import { startChurnScoring } from '../../services/churn-scoring/start.ts';
 import { startLocalKinesis } from '../../services/local-kinesis/local-kinesis.ts';
 import { SIMULATOR_DEFAULTS, simulate } from '../../services/simulator/simulate.ts';
 import { seedCompanies, type Tenant } from '../../services/tenant-manager/seed-companies.ts';
+import type { AlertsRequest } from './alerts.ts';
 import { openDashboard } from './dashboard.ts';
 import { eventWriter } from './event-writer.ts';
 import { serveMetrics } from './metrics-server.ts';
@@ -29,6 +30,8 @@ export interface LocalSystemRequest {
   /** Of the application's metrics. */
   readonly metricsPort: number;
   readonly dashboardPort: number;
+  /** What the dashboard tells of tenants, and to whom. */
+  readonly alerts: AlertsRequest;
   /** Of a PostgreSQL server for TenantManager; empty: a database of its own in the folder. */
   readonly databaseUrl: string;
   /** Job events a second that the simulator sends; 0 for none. */
@@ -109,6 +112,7 @@ export async function runLocalSystem(
         rowsFolder: rows,
         stream: STREAMS.enriched,
         metricsUrl: metrics.url,
+        alerts: request.alerts,
       },
       api,
       world,

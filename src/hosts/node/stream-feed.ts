@@ -10,6 +10,8 @@ export interface FollowOptions {
   readonly initial?: InitialPosition;
   /** Waited for before more is read: so that what was taken does not pile up. */
   readonly room?: () => Promise<void>;
+  /** Told at the start how to ask whether all that the stream had was delivered. */
+  readonly began?: (isAtTip: () => boolean) => void;
 }
 
 /**
@@ -22,7 +24,7 @@ export async function followStream(
   world: World,
   take: (data: Uint8Array) => void,
   signal: AbortSignal,
-  { initial = { type: 'LATEST' }, room }: FollowOptions = {},
+  { initial = { type: 'LATEST' }, room, began }: FollowOptions = {},
 ): Promise<void> {
   const discovery = await ShardDiscovery.open({
     api,
@@ -37,6 +39,8 @@ export async function followStream(
     known: { state: undefined, partitions: {} },
   });
   const ended = new Set<string>();
+  const followed = new Map<string, LivePartition>();
+  const gave = new Set<string>();
   const follow = async (partition: LivePartition): Promise<void> => {
     const visit = (bytes: Uint8Array, from: number, to: number) => {
       take(bytes.subarray(from, to));
@@ -45,16 +49,22 @@ export async function followStream(
     while (partition.deliver(visit, () => true) !== 'ended') {
       await room?.();
       await partition.fill();
+      gave.add(partition.id);
     }
     ended.add(partition.id);
+    followed.delete(partition.id);
     begin();
   };
   const begin = () => {
     for (const partition of discovery.next(ended)) {
+      followed.set(partition.id, partition);
       follow(partition).catch((error: unknown) => world.warn(`Following ${stream} failed: ${String(error)}`));
     }
   };
   begin();
+  const isAtTip = ({ id, tip }: LivePartition) =>
+    tip.emptySince !== undefined || (gave.has(id) && !tip.isBehind && tip.millisBehindLatest === 0);
+  began?.(() => followed.size > 0 && [...followed.values()].every(isAtTip));
   await discovery.watch(begin, signal);
   await discovery.close();
 }

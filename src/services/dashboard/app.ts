@@ -5,12 +5,14 @@ import swagger from '@fastify/swagger';
 import swaggerUI from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import type { Registry } from 'prom-client';
+import type { Alerts } from '../alerts/alerts.ts';
 import { metricsRoute } from '../observe.ts';
 import { guard, whileSignedIn } from './access/guard.ts';
 import { type Access, HERE_FOR_ANYBODY } from './access/settings.ts';
 import { SignIn } from './access/sign-in.ts';
 import { companyOf } from './access/viewer.ts';
 import { type ViewerAnswer, viewerSchema } from './access/viewer-schema.ts';
+import { alertsRoute } from './alert-route.ts';
 import type { Dashboard, DashboardWorld } from './dashboard.ts';
 import { insightRoutes, openApi } from './routes.ts';
 
@@ -20,6 +22,8 @@ export interface DashboardAppOptions {
   readonly webFolder: string;
   /** Where the application tells its metrics (`…/metrics`); none unless given. */
   readonly metricsUrl?: string;
+  /** None are sent unless given. */
+  readonly alerts?: Pick<Alerts, 'report'> | undefined;
   readonly version: string;
   /** Anybody who can reach it is answered unless given: for servers that answer on their own machine only. */
   readonly access?: Access;
@@ -47,7 +51,7 @@ const DOCS_CSP = {
 
 /** The dashboard's HTTP: its page, its insights, its feed. */
 export const dashboardApp: FastifyPluginAsync<DashboardAppOptions> = async (server, options) => {
-  const { dashboard, webFolder, metricsUrl = '', version, access = HERE_FOR_ANYBODY } = options;
+  const { dashboard, webFolder, metricsUrl = '', alerts, version, access = HERE_FOR_ANYBODY } = options;
   const { world = { now: Date.now, warn: () => undefined } } = options;
   const { place, signIn: settings } = access;
   await server.register(helmet, {
@@ -72,7 +76,8 @@ export const dashboardApp: FastifyPluginAsync<DashboardAppOptions> = async (serv
   // For those who see all, as each route that does not say otherwise.
   await server.register(metricsRoute, { registries: options.registries ?? [] });
   viewerRoute(server);
-  insightRoutes(server, dashboard, metricsUrl);
+  insightRoutes(server, dashboard, metricsUrl, alerts !== undefined);
+  alertsRoute(server, dashboard, alerts);
   feedRoute(server, dashboard, signIn, world);
   await page(server, webFolder);
 };

@@ -49,11 +49,12 @@ export const APPLY: readonly string[] = [
     FROM (SELECT * REPLACE (coalesce(churnProbability, -1) AS churnProbability) FROM incoming)
     WHERE scoreStatus = 'scored' AND riskOfChurn IS NOT NULL GROUP BY companyID, day`,
   `CREATE OR REPLACE TEMP TABLE new_flips AS
-    SELECT companyID, version, any_value(riskChanged) AS change, any_value(eventTime) AS eventTime, any_value(churnProbability) AS probability
+    SELECT companyID, version, any_value(riskChanged) AS change, any_value(eventTime) AS eventTime, any_value(churnProbability) AS probability,
+      any_value(industry) AS industry, any_value(monthlyFee) AS monthlyFee, any_value(reasons)::VARCHAR AS reasons
     FROM incoming WHERE riskChanged IN ('at-risk', 'recovered') AND NOT EXISTS
       (FROM flips WHERE flips.companyID = incoming.companyID AND flips.version = incoming.version)
     GROUP BY companyID, version`,
-  'INSERT INTO flips FROM new_flips',
+  'INSERT INTO flips SELECT companyID, version, change, eventTime, probability FROM new_flips',
   `CREATE OR REPLACE TEMP TABLE newest AS
     SELECT candidate.*, lastJobAt, known.version IS NULL OR candidate.version * 2 + candidate.isScored::INTEGER > known.version * 2 + known.isScored::INTEGER AS isNewer
     FROM (SELECT unnest(max_by(struct_pack(${KEPT.map((name) => `${name} := ${name}`).join(', ')}, reasons := reasons::VARCHAR, isScored := isScored), ${RANK}))

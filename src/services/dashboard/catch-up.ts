@@ -1,5 +1,5 @@
 import { messageOf } from '../../base/errors.ts';
-import type { DashboardStore } from './store.ts';
+import type { Applied, DashboardStore } from './store.ts';
 
 /** A file of JSON rows, one a line. */
 export interface RowFile {
@@ -20,12 +20,14 @@ export async function catchUp(
   files: readonly RowFile[],
   warn: (message: string) => void,
   signal: AbortSignal,
+  flipped: (flips: Applied['flips']) => void = () => undefined,
 ): Promise<{ readonly rows: number; readonly unusable: number }> {
   const done = { rows: 0, unusable: 0 };
   const apply = async (paths: readonly string[]): Promise<void> => {
     if (signal.aborted) return;
     try {
-      const { fresh, unusable } = await store.applyFiles(paths);
+      const { fresh, unusable, flips } = await store.applyFiles(paths);
+      flipped(flips);
       done.rows += fresh;
       done.unusable += unusable;
     } catch (error) {

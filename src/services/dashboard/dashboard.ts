@@ -1,6 +1,9 @@
 import { messageOf } from '../../base/errors.ts';
 import type { EpochMs } from '../../base/time.ts';
 import { dayOf } from '../../base/time.ts';
+import type { News } from '../alerts/alert.ts';
+import type { AlertsSource } from '../alerts/alerts.ts';
+import { activityOf, newsOfFlips } from './alert-input.ts';
 import { catchUp, type RowFile } from './catch-up.ts';
 import { Feed } from './feed.ts';
 import { answered, COMPANY, valuesOf } from './insight-sql.ts';
@@ -13,6 +16,8 @@ import { type Applied, DashboardStore, type View } from './store.ts';
 export interface DashboardWorld {
   readonly now: () => EpochMs;
   readonly warn: (message: string) => void;
+  /** Told of each risk flip, once, as soon as it is in the answers. */
+  readonly flipped?: (flips: readonly News[]) => void;
 }
 
 /** How long rows are collected before they are applied together. */
@@ -20,6 +25,8 @@ const COLLECT_MS = 200;
 /** Rows applied at a time, and waiting ones at which who reads the stream should wait. */
 const BATCH_ROWS = 10_000;
 const STATUS_MS = 2000;
+/** More flips of one batch than these are not told in the feed; all are counted. */
+const MOST_FLIPS = 1000;
 
 /**
  * The dashboard without its HTTP: rows go in by `ingest`, answers come out. It keeps nothing that the rows cannot make
@@ -60,7 +67,9 @@ export class Dashboard {
   /** Reads rows that were written before. Until it is done, answers say that they grow. */
   async catchUp(files: readonly RowFile[], signal: AbortSignal): Promise<void> {
     this.#state = 'catching-up';
-    const { unusable } = await catchUp(this.#store, files, this.#world.warn, signal);
+    const { flipped } = this.#world;
+    const tell = (flips: Applied['flips']) => flipped?.(newsOfFlips(flips));
+    const { unusable } = await catchUp(this.#store, files, this.#world.warn, signal, tell);
     this.#state = 'live';
     if (unusable > 0) this.#world.warn(`The dashboard left out ${unusable} lines of files of rows: they are no rows.`);
   }
@@ -122,6 +131,12 @@ export class Dashboard {
     }, only);
   }
 
+  /** For alerts: which tenants are active, and since when others are not. */
+  async activity(): ReturnType<AlertsSource['activity']> {
+    await this.applied();
+    return this.#store.view(activityOf);
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#status);
@@ -170,10 +185,11 @@ export class Dashboard {
 
   async #tell({ changed, newest, flips }: Applied): Promise<void> {
     this.#notShown += changed - newest.length;
+    if (flips.length > 0) this.#world.flipped?.(newsOfFlips(flips));
     if (this.feed.readers === 0 || (newest.length === 0 && flips.length === 0)) return;
     const today = dayOf(this.#world.now());
     const news = await this.#store.view((view) => newsOf(view, newest, today));
-    const turned = await this.#store.view((view) => flipsOf(view, flips));
+    const turned = await this.#store.view((view) => flipsOf(view, flips.slice(0, MOST_FLIPS)));
     for (const data of news) this.feed.publish({ event: 'company', data });
     for (const data of turned) this.feed.publish({ event: 'flip', data });
   }
@@ -209,7 +225,7 @@ async function flipsOf(view: View, flips: Applied['flips']): Promise<readonly Fl
       WHERE (companyID, flips.version) IN
         (SELECT (f.companyID, f.version) FROM (SELECT unnest(from_json($flips, '[{"companyID": "VARCHAR", "version": "BIGINT"}]')) AS f))
       ORDER BY flips.eventTime, companyID`,
-      valuesOf({ flips: JSON.stringify(flips) }),
+      valuesOf({ flips: JSON.stringify(flips.map(({ companyID, version }) => ({ companyID, version }))) }),
     ),
   );
 }

@@ -118,7 +118,7 @@ export const scoring: Ask<'scoring'> = async (view) => ({
 });
 
 /** Reasons are what the model said: those of ours have a text, others are shown as they came. */
-function inWords(row: Flat | undefined): string[] {
+export function inWords(row: Flat | undefined): string[] {
   if (typeof row?.reasons !== 'string') return [];
   const reasons: unknown = JSON.parse(row.reasons);
   if (reasons === null) return [];

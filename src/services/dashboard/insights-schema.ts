@@ -299,6 +299,58 @@ export const pipelineSchema = z.object({
 });
 export type PipelineAnswer = z.infer<typeof pipelineSchema>;
 
+/**
+ * `GET /api/insights/alerts`: what was told to whom, and what waits. Newest first; one row for each alert and target, and
+ * before them news of tenants that waits for the end of a quiet period (`held`; `raisedAt` is then when it may be told).
+ */
+export const alertsSchema = z.object({
+  insight: z.literal('alerts'),
+  title: z.string(),
+  asOf: asOfSchema,
+  totals: z.object({
+    /** False: this dashboard was started without anywhere to send alerts to. */
+    isOn: z.boolean(),
+    /** When they were switched on: nothing older is told. */
+    since: time.nullable(),
+    silentDays: count,
+    quietHours: amount,
+    /** Deliveries since then. */
+    sent: count,
+    refused: count,
+    /** Changes of tenants that were not told by themselves: something newer stood in their place. */
+    merged: count,
+    /** Deliveries that wait now, news held by quiet periods, and attempts that failed since the start. */
+    waiting: count,
+    held: count,
+    failedAttempts: count,
+  }),
+  rows: z.array(
+    z.object({
+      companyID: z.string(),
+      change: z.enum(['at-risk', 'recovered', 'silent']),
+      state: z.enum(['held', 'waiting', 'sent', 'refused']),
+      /** Where it goes, without what is secret of the address; empty while it is held. */
+      target: z.string(),
+      raisedAt: time,
+      /** When it was sent, or refused for good. */
+      settledAt: time.nullable(),
+      attempts: count,
+      /** Why it waits or was refused. */
+      problem: z.string(),
+      /** Event time of the flip; of a silence, the last job event. */
+      at: time,
+      /** (companyID, version) is the idempotency key. */
+      version: count,
+      churnProbability: z.number().nullable(),
+      monthlyFee: amount,
+      reasons: z.array(z.string()),
+      merged: count,
+    }),
+  ),
+  targets: z.array(z.object({ name: z.string(), waiting: count, problem: z.string(), failingSince: time.nullable() })),
+});
+export type AlertsAnswer = z.infer<typeof alertsSchema>;
+
 /** Feed event `company`: a company whose newest row is another one now; one event a company, at most some 100 a second. */
 export const companyNewsSchema = z.object({
   ...companySchema.shape,

@@ -4,6 +4,7 @@ import { companyOf, FOR_TENANTS } from './access/viewer.ts';
 import { csvOf } from './csv.ts';
 import type { Dashboard } from './dashboard.ts';
 import {
+  alertsSchema,
   type Catalogue,
   catalogueSchema,
   INSIGHTS,
@@ -14,9 +15,11 @@ import {
 } from './insights-schema.ts';
 import { scrape } from './pipeline.ts';
 
-const FORMAT = { format: z.enum(['json', 'csv']).optional().meta({ description: 'also chosen by Accept: text/csv' }) };
+export const FORMAT = {
+  format: z.enum(['json', 'csv']).optional().meta({ description: 'also chosen by Accept: text/csv' }),
+};
 /** zod reads what came (its messages name the field), and answers are ours: the schemas given to Fastify are for OpenAPI. */
-const OWN = { validatorCompiler: () => () => true, serializerCompiler: () => JSON.stringify };
+export const OWN = { validatorCompiler: () => () => true, serializerCompiler: () => JSON.stringify };
 const PIPELINE_TITLE = 'Metrics of the application, as they are now';
 const PIPELINE = {
   title: PIPELINE_TITLE,
@@ -24,10 +27,22 @@ const PIPELINE = {
   columns: Object.keys(pipelineSchema.shape.rows.element.shape),
   about: { insight: 'pipeline', title: PIPELINE_TITLE },
 };
+/** Asked by a route of its own. */
+export const ALERTS = {
+  name: 'alerts',
+  title: 'Alerts: what was told to whom, and what waits',
+  href: '/api/insights/alerts',
+  columns: Object.keys(alertsSchema.shape.rows.element.shape),
+};
 const NAMES = Object.keys(INSIGHTS) as InsightName[];
 
 /** The insights API: one route for each question, the list of them, and how far the dashboard is. */
-export function insightRoutes(api: FastifyInstance, dashboard: Dashboard, metricsUrl: string): void {
+export function insightRoutes(
+  api: FastifyInstance,
+  dashboard: Dashboard,
+  metricsUrl: string,
+  hasAlerts: boolean,
+): void {
   for (const name of NAMES) insightRoute(api, dashboard, name);
   pipelineRoute(api, dashboard, metricsUrl);
   api.get(
@@ -39,7 +54,8 @@ export function insightRoutes(api: FastifyInstance, dashboard: Dashboard, metric
     },
     async ({ viewer }) => {
       const isForAll = companyOf(viewer) === undefined;
-      return catalogue(isForAll ? NAMES : NAMES.filter((name) => FOR_TENANTS.has(name)), isForAll && metricsUrl !== '');
+      const names = isForAll ? NAMES : NAMES.filter((name) => FOR_TENANTS.has(name));
+      return catalogue(names, isForAll && metricsUrl !== '', isForAll && hasAlerts);
     },
   );
   api.get(
@@ -128,9 +144,9 @@ function pipelineRoute(api: FastifyInstance, dashboard: Dashboard, metricsUrl: s
   );
 }
 
-function sendCsv(
+export function sendCsv(
   reply: FastifyReply,
-  name: InsightName | 'pipeline',
+  name: InsightName | 'pipeline' | 'alerts',
   { appliedAt, today }: { readonly appliedAt: string | null; readonly today: string },
   csv: string,
 ): FastifyReply {
@@ -142,12 +158,12 @@ function sendCsv(
     .send(csv);
 }
 
-function wantsCsv(request: FastifyRequest, format: 'json' | 'csv' | undefined): boolean {
+export function wantsCsv(request: FastifyRequest, format: 'json' | 'csv' | undefined): boolean {
   if (format !== undefined) return format === 'csv';
   return /^\s*text\/csv\b/i.test(request.headers.accept ?? '');
 }
 
-function catalogue(names: readonly InsightName[], withPipeline: boolean): Catalogue {
+function catalogue(names: readonly InsightName[], withPipeline: boolean, withAlerts: boolean): Catalogue {
   const insights = names.map((name) => ({
     name,
     title: INSIGHTS[name].title,
@@ -157,16 +173,20 @@ function catalogue(names: readonly InsightName[], withPipeline: boolean): Catalo
   }));
   const { title, href, columns } = PIPELINE;
   return {
-    insights: withPipeline ? [...insights, { name: 'pipeline', title, href, columns, parameters: [] }] : insights,
+    insights: [
+      ...insights,
+      ...(withPipeline ? [{ name: 'pipeline', title, href, columns, parameters: [] }] : []),
+      ...(withAlerts ? [{ ...ALERTS, parameters: [] }] : []),
+    ],
   };
 }
 
 /** A parameter without a value is one that was left out, as forms send it. */
-function given(query: Readonly<Record<string, unknown>>): Record<string, unknown> {
+export function given(query: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ''));
 }
 
-function problemOf({ issues }: z.ZodError): string {
+export function problemOf({ issues }: z.ZodError): string {
   return issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`)).join('; ');
 }
 

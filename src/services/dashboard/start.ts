@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Observation } from '../../observe/observation.ts';
+import type { Alerts } from '../alerts/alerts.ts';
 import { packageFile } from '../local-kinesis/package-file.ts';
 import { observeRequests } from '../observe.ts';
 import { listen } from '../server.ts';
@@ -21,6 +22,8 @@ export interface StartDashboardOptions {
   readonly observation?: Observation | undefined;
   /** On 127.0.0.1, for anybody there, unless given. */
   readonly access?: Access;
+  /** None are sent unless given. */
+  readonly alerts?: Alerts | undefined;
 }
 
 export interface RunningDashboardService {
@@ -35,7 +38,7 @@ export interface RunningDashboardService {
 
 /** @throws TenantAnalyticsError PORT_TAKEN, or SERVICE_FAILED */
 export async function startDashboard(
-  { port, flag, webFolder, metricsUrl = '', observation, access = HERE_FOR_ANYBODY }: StartDashboardOptions,
+  { port, flag, webFolder, metricsUrl = '', alerts, observation, access = HERE_FOR_ANYBODY }: StartDashboardOptions,
   world: DashboardWorld,
 ): Promise<RunningDashboardService> {
   const dashboard = await Dashboard.open(world);
@@ -45,7 +48,7 @@ export async function startDashboard(
     const registry = dashboardMetrics(dashboard);
     observeRequests(server, { ...observation, service: 'dashboard', registry });
     const registries = [registry];
-    const options = { dashboard, webFolder, metricsUrl, version: version(), access, world, registries };
+    const options = { dashboard, webFolder, metricsUrl, alerts, version: version(), access, world, registries };
     await server.register(dashboardApp, options);
     const url = await listen(server, { port, host, what: 'the dashboard', flag });
     const listensAt = tls === undefined ? url : url.replace(/^http:/, 'https:');

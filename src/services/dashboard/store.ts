@@ -26,7 +26,8 @@ export interface Applied {
   /** Companies whose newest row is another one now, and of them the latest and those that are watched, in order. */
   readonly changed: number;
   readonly newest: readonly string[];
-  readonly flips: readonly { readonly companyID: string; readonly version: number }[];
+  /** All of them, in order; each once, however often its row comes. */
+  readonly flips: readonly Flat[];
 }
 
 /** More than these are not told of one batch; all are counted. */
@@ -159,7 +160,7 @@ export class DashboardStore {
     );
     const flips = await ask(
       writer,
-      `SELECT companyID, version FROM new_flips ORDER BY eventTime, companyID LIMIT 1000`,
+      'SELECT companyID, version, change, eventTime AS "at", probability AS churnProbability, industry, monthlyFee, reasons FROM new_flips ORDER BY eventTime, companyID, version',
       {},
     );
     this.rows += Number(counts.fresh ?? 0);
@@ -170,7 +171,7 @@ export class DashboardStore {
       unusable: Number(counts.unusable ?? 0),
       changed: Number(counts.changed ?? 0),
       newest: newest.map(({ companyID }) => String(companyID)),
-      flips: flips.map(({ companyID, version }) => ({ companyID: String(companyID), version: Number(version) })),
+      flips,
     };
   }
 
