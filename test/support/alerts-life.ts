@@ -46,6 +46,7 @@ export class Receiver {
 export interface SystemOptions {
   readonly quietMs?: number;
   readonly silentDays?: number;
+  readonly mostOpen?: number;
   readonly receivers?: readonly Receiver[];
   readonly seed?: number;
 }
@@ -62,10 +63,16 @@ export class AlertsSystem {
   isAtTip = true;
   readonly #settings: Omit<AlertsSettings, 'targets'>;
 
-  constructor({ quietMs = 0, silentDays = 7, receivers = [new Receiver()], seed = 1 }: SystemOptions = {}) {
+  constructor({
+    quietMs = 0,
+    silentDays = 7,
+    mostOpen = 10_000,
+    receivers = [new Receiver()],
+    seed = 1,
+  }: SystemOptions = {}) {
     this.receivers = receivers;
     this.random = seededRandom(seed);
-    this.#settings = { quietMs, silentDays, link: '' };
+    this.#settings = { quietMs, silentDays, mostOpen, link: '' };
   }
 
   /** Starts the service. It dies at the so manieth of its points; they are operations of the disk, and both ends of a send. */

@@ -53,7 +53,7 @@ export async function openAlerts(request: AlertsRequest, world: World): Promise<
   });
   const lock = await lockFolder(folder);
   try {
-    const settings = { targets, quietMs: quietHours * HOUR_MS, silentDays, link };
+    const settings = { targets, quietMs: Math.round(quietHours * HOUR_MS), silentDays, link };
     const { clock, random, sleep, warn } = world;
     const alerts = await Alerts.open(ledgerStore(world, folder), settings, { now: clock.now, random, sleep, warn });
     return { alerts, release: () => lock.release() };

@@ -12,7 +12,7 @@ export const newsSchema = z.object({
   version: z.int(),
   change,
   /** Event time of that row; of a silence, the last job event. */
-  at: z.int(),
+  at: z.number(),
   industry: z.string(),
   monthlyFee: z.number(),
   churnProbability: z.number().nullable(),
@@ -26,7 +26,7 @@ export const alertSchema = z.object({
   ...newsSchema.shape,
   /** Grows in the order in which alerts are raised. */
   id: z.int(),
-  raisedAt: z.int(),
+  raisedAt: z.number(),
   /** Earlier news of this tenant that were not told by themselves, since the alert before. */
   merged: z.int(),
 });

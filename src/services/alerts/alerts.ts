@@ -23,6 +23,8 @@ export interface AlertsSettings {
   readonly silentDays: number;
   /** Where alerts link to: the dashboard as those who read them reach it. Empty: as it is here. */
   readonly link: string;
+  /** Alerts that may wait for a target; MOST_OPEN unless given. */
+  readonly mostOpen?: number;
 }
 
 /** What is asked of the dashboard. */
@@ -56,6 +58,7 @@ export class Alerts {
   readonly #world: AlertsWorld;
   readonly #deliveries: readonly Delivery[];
   readonly #held = new Set<string>();
+  readonly #mostOpen: number;
   /** Rings when there may be something to raise. */
   readonly #news: Bell;
   /** Rings when there may be something to send. */
@@ -73,6 +76,7 @@ export class Alerts {
     this.#ledger = ledger;
     this.#settings = settings;
     this.#world = world;
+    this.#mostOpen = settings.mostOpen ?? MOST_OPEN;
     this.#deliveries = settings.targets.map((target) => new Delivery(target, world));
     this.#durable = ledger.lastID;
     this.#news = new Bell(world.sleep);
@@ -183,7 +187,7 @@ export class Alerts {
   }
 
   #isReleasable(now: EpochMs): boolean {
-    if (this.#ledger.open.size >= MOST_OPEN) return false;
+    if (this.#ledger.open.size >= this.#mostOpen) return false;
     for (const companyID of this.#held) if (this.#ledger.tenant(companyID).quietUntil <= now) return true;
     return false;
   }
@@ -191,7 +195,7 @@ export class Alerts {
   #release(now: EpochMs): void {
     const ledger = this.#ledger;
     for (const companyID of this.#held) {
-      if (ledger.open.size >= MOST_OPEN) break;
+      if (ledger.open.size >= this.#mostOpen) break;
       const tenant = ledger.tenant(companyID);
       const { merged } = tenant;
       const due = release(tenant, now, this.#settings.quietMs);
@@ -201,17 +205,17 @@ export class Alerts {
       tenant.merged = 0;
       this.#changed(companyID, 0);
     }
-    const isFull = ledger.open.size >= MOST_OPEN;
+    const isFull = ledger.open.size >= this.#mostOpen;
     if (isFull && !this.#isFull) {
       this.#world.warn(
-        `Alerts: ${MOST_OPEN} wait to be delivered. What is new waits with its tenant, the newest in place of the others; nothing is forgotten. Mend the target, or start without it.`,
+        `Alerts: ${this.#mostOpen} wait to be delivered. What is new waits with its tenant, the newest in place of the others; nothing is forgotten. Mend the target, or start without it.`,
       );
     }
     this.#isFull = isFull;
   }
 
   #untilRelease(): number {
-    if (this.#ledger.open.size >= MOST_OPEN) return LOOK_MS; // woken by the first that is delivered
+    if (this.#ledger.open.size >= this.#mostOpen) return LOOK_MS; // woken by the first that is delivered
     let soonest = Number.POSITIVE_INFINITY;
     for (const companyID of this.#held) soonest = Math.min(soonest, this.#ledger.tenant(companyID).quietUntil);
     return Math.max(0, soonest - this.#world.now());

@@ -7,7 +7,7 @@ import { newTenant, type Tenant, tenantSchema } from './tenant.ts';
 /** How one target ended with one alert. */
 const settledSchema = z.object({
   state: z.enum(['sent', 'refused']),
-  at: z.int(),
+  at: z.number(),
   attempts: z.int(),
   problem: z.string(),
 });
@@ -24,7 +24,7 @@ export type AlertRecord = z.infer<typeof recordSchema>;
 const bodySchema = z.object({
   format: z.literal(1),
   /** When alerts were first switched on: nothing older is told. */
-  since: z.int(),
+  since: z.number(),
   nextID: z.int(),
   sent: z.int(),
   refused: z.int(),

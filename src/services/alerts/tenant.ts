@@ -12,7 +12,7 @@ export const tenantSchema = z.object({
   /** What was told last of its risk. */
   told: z.enum(['at-risk', 'recovered']).nullable(),
   /** No alert is raised before. */
-  quietUntil: z.int(),
+  quietUntil: z.number(),
   /** Taken, and to be told once the quiet period is over and there is room. */
   heldFlip: newsSchema.nullable(),
   heldSilence: newsSchema.nullable(),
@@ -25,11 +25,11 @@ export const tenantSchema = z.object({
       monthlyFee: z.number(),
       churnProbability: z.number().nullable(),
       version: z.int(),
-      lastJobAt: z.int(),
+      lastJobAt: z.number(),
     })
     .nullable(),
   /** The last job event before the silence that was taken last: each silence is told once. */
-  silentSince: z.int().nullable(),
+  silentSince: z.number().nullable(),
 });
 export type Tenant = z.infer<typeof tenantSchema>;
 
