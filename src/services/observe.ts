@@ -1,5 +1,5 @@
 import { type Context, context, type Span, SpanKind, trace } from '@opentelemetry/api';
-import type { FastifyInstance, FastifyPluginAsync, FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
 import { Counter, Histogram, type Registry } from 'prom-client';
 import { CORRELATION_HEADER, readCorrelationID } from '../core/correlation.ts';
 import { type Log, NO_LOG } from '../observe/log.ts';
@@ -112,14 +112,13 @@ function traceRequests(
 export interface MetricsRouteOptions {
   /** Of this service; those of the process are told with them. */
   readonly registries: readonly Registry[];
-  /** Who may ask; everybody who reaches the server unless given. */
-  readonly onRequest?: onRequestAsyncHookHandler;
 }
 
 /** `GET /metrics`, for Prometheus. */
-export const metricsRoute: FastifyPluginAsync<MetricsRouteOptions> = async (server, { registries, onRequest }) => {
-  if (onRequest !== undefined) server.addHook('onRequest', onRequest);
-  server.get('/metrics', { schema: { summary: 'metrics for Prometheus', security: [] } }, async (_request, reply) =>
+export const metricsRoute: FastifyPluginAsync<MetricsRouteOptions> = async (server, { registries }) => {
+  const schema = { summary: 'metrics for Prometheus', security: [] };
+  // Where people sign in (the dashboard), it is for staff and for tokens made for it.
+  server.get('/metrics', { config: { access: 'metrics' }, schema }, async (_request, reply) =>
     reply.type(METRICS_TYPE).send(await metricsText([...registries, processMetrics()])),
   );
 };

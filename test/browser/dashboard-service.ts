@@ -6,6 +6,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { EpochMs } from '../../src/base/time.ts';
+import type { News } from '../../src/services/alerts/alert.ts';
+import type { Alerts } from '../../src/services/alerts/alerts.ts';
 import { dashboardServer } from '../../src/services/dashboard/access/server.ts';
 import { type Access, HERE_FOR_ANYBODY } from '../../src/services/dashboard/access/settings.ts';
 import { dashboardApp } from '../../src/services/dashboard/app.ts';
@@ -28,15 +30,20 @@ interface ServiceOptions {
   readonly port?: number;
   readonly metricsUrl?: string;
   readonly access?: Access;
+  readonly alerts?: Alerts | undefined;
 }
 
 /** The real service over these rows, with the page of that folder. Port 0 takes a free one. */
 export async function startService(
   rows: readonly TenantRow[],
   webFolder: string,
-  { port = 0, metricsUrl = '', access = HERE_FOR_ANYBODY }: ServiceOptions = {},
+  { port = 0, metricsUrl = '', alerts, access = HERE_FOR_ANYBODY }: ServiceOptions = {},
 ): Promise<DashboardService> {
-  const dashboard = await Dashboard.open({ now: () => NOW, warn: (message) => process.stderr.write(`${message}\n`) });
+  const dashboard = await Dashboard.open({
+    now: () => NOW,
+    warn: (message) => process.stderr.write(`${message}\n`),
+    flipped: (flips: readonly News[]) => alerts?.flipped(flips),
+  });
   const failed = dashboard.failed.then((error) => {
     throw error;
   });
@@ -47,7 +54,7 @@ export async function startService(
   };
   await ingest(rows);
   const server = dashboardServer(access.place);
-  await server.register(dashboardApp, { dashboard, webFolder, metricsUrl, version: '0.0.0', access });
+  await server.register(dashboardApp, { dashboard, webFolder, metricsUrl, alerts, version: '0.0.0', access });
   const url = await server.listen({ host: '127.0.0.1', port });
   const stop = async () => {
     await server.close();

@@ -3,7 +3,11 @@ import axe from 'axe-core';
 // biome-ignore lint/correctness/noUnresolvedImports: Biome does not follow the re-exports of this package.
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { sleep } from '../../src/base/sleep.ts';
+import { Alerts } from '../../src/services/alerts/alerts.ts';
+import { httpTarget } from '../../src/services/alerts/http-target.ts';
 import type { InsightAnswer, InsightName } from '../../src/services/dashboard/insights-schema.ts';
+import { AlertReceiver } from '../support/alert-receiver.ts';
 import { chromiumPath, launchChromium } from './chromium.ts';
 import {
   type BuiltPage,
@@ -335,6 +339,60 @@ describe.skipIf(executable === undefined)(
         await page.locator('.connection.live').waitFor();
         await expect.poll(() => service.dashboard.feed.readers).toBe(1);
       });
+    });
+
+    test('a risk flip shows and alerts: on the page, and at the webhook', async () => {
+      const receiver = await AlertReceiver.start();
+      const stop = new AbortController();
+      const store = { open: async () => undefined, commit: async () => undefined };
+      const url = new URL(`http://${receiver.host}/hook/s3cret`);
+      const targets = [httpTarget({ kind: 'webhook', url }, 10_000, () => NOW)];
+      const alerts = await Alerts.open(
+        store,
+        { targets, quietMs: 0, silentDays: 7, link: '' },
+        { now: () => NOW, sleep, random: Math.random, warn: () => undefined },
+      );
+      const alerting = await startService(ROWS, built.folder, { alerts });
+      alerts.caughtUp();
+      const source = { url: alerting.url, activity: () => alerting.dashboard.activity(), isAtTip: () => false };
+      const run = alerts.run(source, stop.signal);
+      try {
+        const page = await open('#/risk', {}, alerting);
+        await loaded(page);
+        await page.locator('.connection.live').waitFor();
+        await figure(page, 'Alerts').getByText('Nothing had to be told since').waitFor();
+        // One that has not turned today, so that this is its only change.
+        const turned = new Set((await ask('risk-changes')).rows.map(({ companyID }) => companyID));
+        const last = ROWS.findLast(({ companyID }) => !turned.has(companyID));
+        const companyID = last?.companyID ?? '';
+        const reasons = [{ feature: 'job30', contribution: 1, text: '1 job in 30 days, typical 140' }];
+        const score = { riskOfChurn: true, churnProbability: 0.97, reasons, modelVersion: 'm', scoreStatus: 'scored' };
+        await alerting.ingest([{ ...last, ...score, version: 1_000_000, eventTime: NOW, riskChanged: 'at-risk' }]);
+        await expect.poll(() => receiver.keys).toEqual([`${companyID}:1000000`]);
+        expect(receiver.taken[0]?.body).toMatchObject({
+          reasons: ['1 job in 30 days, typical 140'],
+          link: `${alerting.url}/#/jobs/${companyID}`,
+        });
+        const line = figure(page, 'Alerts').locator('tbody tr');
+        await line.getByText('sent', { exact: true }).waitFor();
+        expect(await line.innerText()).toMatch(/turned at-risk[\s\S]*1 job in 30 days/);
+        await figure(page, 'Changed today').getByRole('rowheader', { name: companyID, exact: true }).waitFor();
+        expect(await page.content()).not.toContain('s3cret');
+        await page.evaluate(axe.source);
+        const { violations } = await page.evaluate<axe.AxeResults>('axe.run()');
+        expect(violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')).toEqual([]);
+      } finally {
+        stop.abort();
+        await run;
+        await alerting.stop();
+        await receiver.stop();
+      }
+    });
+
+    test('without an address of alerts the page says how to have some', async () => {
+      const page = await open('#/risk');
+      await loaded(page);
+      await figure(page, 'Alerts').getByText('Start the dashboard with --alert-url').waitFor();
     });
 
     describe('when not all is well', () => {

@@ -63,6 +63,16 @@ export async function openAlerts(request: AlertsRequest, world: World): Promise<
   }
 }
 
+/**
+ * Whether the addresses are some, before what takes a while is begun.
+ * @throws TenantAnalyticsError USAGE
+ */
+export function checkAlerts({ urls, format }: AlertsRequest): void {
+  for (const text of urls) if (!SECRET.test(text)) targetAddress(text, format);
+}
+
+const SECRET = /^arn:aws[a-z-]*:secretsmanager:/;
+
 async function targetsOf({ urls, format }: AlertsRequest, { clock, warn }: World): Promise<readonly Target[]> {
   const targets = new Map<string, Target>();
   for (const text of urls) {
@@ -85,7 +95,7 @@ async function targetsOf({ urls, format }: AlertsRequest, { clock, warn }: World
 }
 
 async function resolved(text: string): Promise<string> {
-  if (!/^arn:aws[a-z-]*:secretsmanager:/.test(text)) return text;
+  if (!SECRET.test(text)) return text;
   const { resolveSecret } = await import('../../connectors/aws/secrets.ts');
   return (await resolveSecret(text, text.split(':')[3] ?? '')).trim();
 }

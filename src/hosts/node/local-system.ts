@@ -11,7 +11,7 @@ import { startChurnScoring } from '../../services/churn-scoring/start.ts';
 import { startLocalKinesis } from '../../services/local-kinesis/local-kinesis.ts';
 import { SIMULATOR_DEFAULTS, simulate } from '../../services/simulator/simulate.ts';
 import { seedCompanies, type Tenant } from '../../services/tenant-manager/seed-companies.ts';
-import type { AlertsRequest } from './alerts.ts';
+import { type AlertsRequest, checkAlerts } from './alerts.ts';
 import { openDashboard } from './dashboard.ts';
 import { eventWriter } from './event-writer.ts';
 import { serveMetrics } from './metrics-server.ts';
@@ -78,6 +78,7 @@ export async function runLocalSystem(
   observer: LocalSystemObserver,
   signal: AbortSignal,
 ): Promise<Readonly<Record<string, number>>> {
+  checkAlerts(request.alerts);
   const folder = resolve(request.folder);
   const over = new AbortController();
   const closing: (() => Promise<void>)[] = [];

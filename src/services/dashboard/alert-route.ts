@@ -46,12 +46,14 @@ function alertsAnswer(report: AlertsReport | undefined, asOf: AsOf): AlertsAnswe
     title: ALERTS.title,
     asOf,
     totals: { isOn, ...totals, since: isOn ? timeText(since) : null, quietHours: quietMs / 3_600_000 },
-    rows: alerts.map((alert) => ({
-      ...alert,
-      raisedAt: timeText(alert.raisedAt) ?? '',
-      settledAt: timeText(alert.settledAt),
-      at: timeText(alert.at) ?? '',
-      reasons: [...alert.reasons],
+    rows: alerts.map(({ companyID, change, state, target, attempts, problem, reasons, ...rest }) => ({
+      ...{ companyID, change, state, target },
+      raisedAt: timeText(rest.raisedAt) ?? '',
+      settledAt: timeText(rest.settledAt),
+      ...{ attempts, problem },
+      at: timeText(rest.at) ?? '',
+      ...{ version: rest.version, churnProbability: rest.churnProbability, monthlyFee: rest.monthlyFee },
+      ...{ reasons: [...reasons], merged: rest.merged },
     })),
     targets: targets.map((target) => ({ ...target, failingSince: timeText(target.failingSince) })),
   };

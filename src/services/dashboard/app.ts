@@ -73,7 +73,6 @@ export const dashboardApp: FastifyPluginAsync<DashboardAppOptions> = async (serv
     await dashboard.status();
     return { status: 'ok' };
   });
-  // For those who see all, as each route that does not say otherwise.
   await server.register(metricsRoute, { registries: options.registries ?? [] });
   viewerRoute(server);
   insightRoutes(server, dashboard, metricsUrl, alerts !== undefined);

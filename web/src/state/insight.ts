@@ -1,6 +1,7 @@
 import { effect, type Signal, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type {
+  AlertsAnswer,
   InsightAnswer,
   InsightName,
   InsightQuery,
@@ -9,8 +10,12 @@ import type {
 import { pulse } from './feed.ts';
 import { leave } from './viewer.ts';
 
-type Name = InsightName | 'pipeline';
-type Answer<N extends Name> = N extends InsightName ? InsightAnswer<N> : PipelineAnswer;
+type Name = InsightName | 'pipeline' | 'alerts';
+type Answer<N extends Name> = N extends InsightName
+  ? InsightAnswer<N>
+  : N extends 'alerts'
+    ? AlertsAnswer
+    : PipelineAnswer;
 type Query<N extends Name> = N extends InsightName ? Partial<InsightQuery<N>> : Record<string, never>;
 
 /** An answer stays while a newer one is asked for, and when that fails: `failure` then says why it is old. */

@@ -1,6 +1,7 @@
 import type { InsightRow } from '../../../src/services/dashboard/insights-schema.ts';
 import { bars, heightOfBars } from '../charts/bars.ts';
 import { columns } from '../charts/columns.ts';
+import { Alerts } from '../parts/alerts.tsx';
 import {
   companyColumn,
   industryColumn,
@@ -63,6 +64,7 @@ export function RiskView() {
         ]}
       />
       <Tenants />
+      <Alerts />
       <div class="grid two">
         <Trend />
         <Revenue />
