@@ -337,6 +337,30 @@ test('a damaged state is refused, and says what to do: never are all alerts sent
   });
 });
 
+test('when only the newest of its state is damaged it goes on from the one before, says so, and loses no alert', async () => {
+  const system = new AlertsSystem();
+  const first = system.begin();
+  await first.run();
+  const flips = [flip('a', 1), flip('b', 1), flip('c', 1)];
+  for (const each of flips) {
+    first.flipped(each);
+    await system.time.advance(HOUR_MS);
+  }
+  await first.stop();
+  const newest =
+    [...system.disk.files().keys()]
+      .filter((path) => path.includes('/chk-'))
+      .sort()
+      .at(-1) ?? '';
+  system.disk.damage(newest, (bytes) => bytes.slice(0, -3));
+  const second = system.begin();
+  await second.run(flips);
+  await system.time.advance(HOUR_MS);
+  // What the damaged one said, that `c` was sent, is not known any more.
+  expect(system.receivers[0]?.received).toEqual(['a:1', 'b:1', 'c:1', 'c:1']);
+  expect(system.warnings.join()).toContain('cannot be used');
+});
+
 test('reasons of any length become an alert that receivers take', async () => {
   const { life, time } = await begun();
   life.flipped(flip('a', 1, { reasons: Array.from({ length: 50 }, () => 'x'.repeat(5000)) }));
