@@ -1,9 +1,9 @@
 import { ByteWriter } from '../../base/bytes.ts';
 import { storageError, TenantAnalyticsError } from '../../base/errors.ts';
 import { lockFolder } from '../../connectors/file/folder-lock.ts';
-import type { StageChanges } from '../../runtime/checkpoint-format.ts';
 import { CheckpointStore } from '../../runtime/checkpoint-store.ts';
 import type { World } from '../../runtime/ports.ts';
+import type { StageChanges } from '../../runtime/state-changes.ts';
 import { Alerts } from '../../services/alerts/alerts.ts';
 import { httpTarget } from '../../services/alerts/http-target.ts';
 import type { Entry, LedgerChanges, LedgerStore } from '../../services/alerts/ledger.ts';

@@ -16,6 +16,7 @@ import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.apache.flink.streaming.api.operators.BoundedOneInput;
+import org.apache.flink.streaming.api.operators.ChainingStrategy;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
 import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
@@ -66,6 +67,8 @@ public final class DecodeOperator extends AbstractStreamOperator<Element>
     this.settings = settings;
     this.deadLetters = deadLetters;
     this.tipsFinder = tipsFinder;
+    // In the task of its source: a shard counts as empty only once its records have come here.
+    chainingStrategy = ChainingStrategy.ALWAYS;
   }
 
   @Override
