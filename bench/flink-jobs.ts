@@ -65,8 +65,12 @@ export function hostJob({ companiesFile, jobsFile, output, parallelism }: FlinkI
 
 /** On disk for both: in memory, where Flink keeps them by default, those of 10,000 companies are refused as too large. */
 function checkpoints(output: string): string[] {
-  const folder = pathToFileURL(join(output, '.checkpoints')).href;
+  const folder = pathToFileURL(checkpointFolder(output)).href;
   return ['--checkpoint-interval-ms', String(CHECKPOINT_MS), '--checkpoint-dir', folder];
+}
+
+export function checkpointFolder(output: string): string {
+  return join(output, '.checkpoints');
 }
 
 export function isHostBuilt(): boolean {

@@ -1,8 +1,17 @@
 /** Our Flink host against the same pipeline written natively in Java: one local job a process, the same JVM settings. */
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { buildNativePeer, type FlinkInput, HOST_JAR, hostJob, isHostBuilt, nativeJob } from '../flink-jobs.ts';
+import {
+  buildNativePeer,
+  checkpointFolder,
+  type FlinkInput,
+  HOST_JAR,
+  hostJob,
+  isHostBuilt,
+  nativeJob,
+} from '../flink-jobs.ts';
 import { type BenchInput, DATA_DIR, ensureInput } from '../generate.ts';
 import { type JavaProgram, type JavaRun, JVM_SETTINGS, runJava } from '../jvm.ts';
 import { ROOT_DIR } from '../measure.ts';
@@ -143,6 +152,9 @@ async function measureOnce(job: Job, input: BenchInput, parallelism: number): Pr
   const jobsFile = await realpath(input.jobsFile);
   return inFreshFolder(async (output) => {
     const run = await runJava(job.program({ companiesFile, jobsFile, output, parallelism }), jobsFile);
+    if (!existsSync(checkpointFolder(output))) {
+      throw new Error('expected checkpoints on disk: this job has kept them in memory, or made none');
+    }
     const rows = await countRows(output);
     if (rows < events) throw new Error(`expected at least ${events} rows, found ${rows}`);
     return { ...run, startSeconds: start.cpuSeconds, thirds: thirdsOf(run, events) };
