@@ -23,7 +23,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>On the managed service it takes no arguments: properties come from its runtime, parallelism, checkpoints and state from
  * its configuration. Elsewhere: {@code --mode run|replay --properties JSON [--parallelism N] [--checkpoint-interval-ms N]
- * [--<source> FILE …]}.
+ * [--checkpoint-dir URI] [--<source> FILE …]}.
  */
 public final class Main {
   private Main() {}
@@ -58,6 +58,10 @@ public final class Main {
       configuration.set(
           ExecutionCheckpointingOptions.CHECKPOINTING_INTERVAL,
           java.time.Duration.ofMillis(Long.parseLong(options.get("checkpoint-interval-ms"))));
+    }
+    if (options.containsKey("checkpoint-dir")) {
+      configuration.set(
+          org.apache.flink.configuration.CheckpointingOptions.CHECKPOINTS_DIRECTORY, options.get("checkpoint-dir"));
     }
     return configuration;
   }
