@@ -25,7 +25,7 @@ export function dashboardCommand(): Command {
     .option('--region <region>', 'region of the stream', 'us-west-2')
     .option('--metrics-url <url>', 'where the application tells its metrics (http://…/metrics)', '')
     .option('--alerts-folder <dir>', 'what alerts must not forget, such as those on their way', 'data/alerts');
-  return withAccess(withAlerts(command))
+  withObserving(withAccess(withAlerts(command)))
     .addCommand(tokenCommand())
     .addHelpText(
       'after',
@@ -38,7 +38,7 @@ ${ALERTS_HELP}
 Ctrl-C stops it.`,
     )
     .action(runCommand);
-  return withObserving(command);
+  return command;
 }
 
 async function runCommand(options: DashboardOptions): Promise<void> {
