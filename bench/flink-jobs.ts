@@ -48,8 +48,11 @@ export function nativeJob({ companiesFile, jobsFile, output, parallelism }: Flin
   };
 }
 
-export function hostJob({ companiesFile, jobsFile, output, parallelism }: FlinkInput): JavaProgram {
-  const application = { S3SinkPath: pathToFileURL(output).href, enrichment: 'join', scoring: 'off' };
+export function hostJob(
+  { companiesFile, jobsFile, output, parallelism }: FlinkInput,
+  settings: Readonly<Record<string, string>> = { enrichment: 'join', scoring: 'off' },
+): JavaProgram {
+  const application = { S3SinkPath: pathToFileURL(output).href, ...settings };
   const properties = [{ PropertyGroupId: 'ApplicationConfigProperties', PropertyMap: application }];
   return {
     classPath: `${join(ROOT_DIR, HOST_JAR)}:${FLINK_LIBS}`,

@@ -2,13 +2,14 @@
 import { parseArgs } from 'node:util';
 import { callsSuite } from './suites/calls.ts';
 import { flinkSuite } from './suites/flink.ts';
+import { flinkCallsSuite } from './suites/flink-calls.ts';
 import { latencySuite } from './suites/latency.ts';
 import { replaySuite } from './suites/replay.ts';
 import type { Suite } from './suites/suite.ts';
 import { machineLine } from './table.ts';
 
 /** The first is run when none is named. A new suite is one file and one entry. */
-const SUITES: readonly [Suite, ...Suite[]] = [replaySuite, callsSuite, latencySuite, flinkSuite];
+const SUITES: readonly [Suite, ...Suite[]] = [replaySuite, callsSuite, latencySuite, flinkSuite, flinkCallsSuite];
 const RUNS_MAX = 100;
 const EVENTS_MAX = 50_000_000;
 

@@ -1,9 +1,8 @@
 /** Calls to services that answer in 20 ms, 100 at a time: the program as a whole, and HTTP clients alone. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DATA_DIR, ensureInput } from '../generate.ts';
+import { answeringServer, type CallJobs, ensureCallJobs } from '../call-inputs.ts';
 import { type Contender, type Measurement, ROOT_DIR, runOnce } from '../measure.ts';
 import type { Suite, SuiteOptions } from './suite.ts';
 
@@ -37,8 +36,8 @@ interface Round extends Measurement {
 
 async function runCallsSuite({ quick, runs, only }: SuiteOptions): Promise<boolean> {
   const calls = quick ? CALLS_QUICK : CALLS;
-  const jobs = await ensureJobs(calls);
-  const servers = [await answeringServer(), await answeringServer()] as const;
+  const jobs = await ensureCallJobs(calls);
+  const servers = [await answeringServer(DELAY_MS), await answeringServer(DELAY_MS)] as const;
   try {
     const all = [...clients(servers[0].url, calls), ...programs(servers[0].url, servers[1].url, calls, jobs)];
     const callers = all.filter(({ contender: { id } }) => only === undefined || only.includes(id));
@@ -96,7 +95,7 @@ function clients(url: string, calls: number): Caller[] {
 }
 
 /** Each event is of a company of its own: nothing comes from a cache. */
-function programs(tenants: string, scoring: string, calls: number, { jobs, companies }: Jobs): Caller[] {
+function programs(tenants: string, scoring: string, calls: number, { jobs, companies }: CallJobs): Caller[] {
   const program = (id: string, name: string, callsOfEvent: number, settings: readonly string[]): Caller => ({
     rows: calls,
     calls: calls * callsOfEvent,
@@ -122,42 +121,6 @@ function programs(tenants: string, scoring: string, calls: number, { jobs, compa
     program('score', '`replay`, a score for each event', 1, ['enrichment=join', ...score]),
     program('both', '`replay`, both for each event', 2, [...lookup, ...score]),
   ];
-}
-
-interface Jobs {
-  readonly jobs: string;
-  readonly companies: string;
-}
-
-async function ensureJobs(count: number): Promise<Jobs> {
-  const { companiesFile } = await ensureInput(1, count);
-  const jobs = `${DATA_DIR}calls-${count}.jsonl`;
-  if (!existsSync(jobs)) {
-    const start = Date.UTC(2025, 0, 1);
-    const lines = Array.from({ length: count }, (_, nth) =>
-      JSON.stringify({
-        companyID: `comp_${nth}`,
-        userID: `user_${nth % 400}`,
-        nbJobs: 1,
-        creationDate: start + nth * 1000,
-      }),
-    );
-    await writeFile(`${jobs}.tmp`, lines.map((line) => `${line}\n`).join(''));
-    await rename(`${jobs}.tmp`, jobs);
-  }
-  return { jobs, companies: companiesFile };
-}
-
-/** In a process of its own: its CPU does not count. */
-async function answeringServer(): Promise<{ url: string; process: ChildProcess }> {
-  const script = join(ROOT_DIR, 'bench/peers/answering-server.mjs');
-  const server = spawn(process.execPath, [script, String(DELAY_MS)], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const port = await new Promise<string>((resolve, reject) => {
-    server.stdout.setEncoding('utf8').once('data', (text: string) => resolve(text.trim()));
-    server.on('error', reject);
-    server.on('exit', () => reject(new Error('the answering server ended before it listened')));
-  });
-  return { url: `http://127.0.0.1:${port}`, process: server };
 }
 
 function table(calls: number, rounds: ReadonlyMap<Caller, readonly Round[]>): string {
