@@ -68,7 +68,7 @@ describe('what is not given has its default', () => {
         ...{ 'score.timeout': 5000, 'score.retries': 5, 'score.concurrency': 100 },
         ...{ 'score.breaker.failures': 20, 'score.breaker.reset': 10_000, 'rescore.capacity': 10_000 },
         ...{ 'watermark.outOfOrderness': 60_000, 'watermark.idle': 30_000, 'event.maxFuture': 3_600_000 },
-        ...{ 'record.maxBytes': 1024 * 1024, 'data.dir': './data', 'checkpoint.interval': 1000 },
+        ...{ 'record.maxBytes': 1024 * 1024, 'data.dir': './data', 'checkpoint.interval': 1000, engine: 'auto' },
       },
     });
   });
@@ -106,7 +106,7 @@ describe('a name that is not known', () => {
   test('is told with all there are when none is near', () => {
     const { code, message } = unknown('xyzzy');
     expect(code).toBe('PARAMETER_UNKNOWN');
-    expect(message).toMatch(/^Unknown parameter xyzzy; known are .*S3SinkPath.*checkpoint\.interval\.$/);
+    expect(message).toMatch(/^Unknown parameter xyzzy; known are .*S3SinkPath.*checkpoint\.interval, engine\.$/);
   });
 
   test.each(['constructor', 'toString', '__proto__x', ''])('%j is not taken for one', (name) => {

@@ -16,7 +16,7 @@ const replayIdentity = z.object({
 export type ReplayIdentity = z.infer<typeof replayIdentity>;
 
 /** They decide where and how often, not what comes out: a later call may change them. */
-const FREE_PARAMETERS: ReadonlySet<string> = new Set(['S3SinkPath', 'data.dir', 'checkpoint.interval']);
+const FREE_PARAMETERS: ReadonlySet<string> = new Set(['S3SinkPath', 'data.dir', 'checkpoint.interval', 'engine']);
 
 export function identityOf(
   graph: string,
