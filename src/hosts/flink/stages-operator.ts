@@ -34,6 +34,12 @@ const WARNING = 9;
 const CALL_CHANGE = 10;
 const STATUS = 11;
 
+/**
+ * Bytes of inputs that wait for answers at which no more are taken, and go on. Fewer than on the Node host, and close to each
+ * other: a barrier cannot pass while the operator takes nothing, nor while a bounded job waits for its last answers.
+ */
+const HELD_BYTES_HIGH = 2 * 1024 * 1024;
+const HELD_BYTES_LOW = HELD_BYTES_HIGH - 64 * 1024;
 /** Keys whose state is kept in the script; beyond, those not used lately go back to the host. */
 const MOST_RESIDENT = 50_000;
 
@@ -61,7 +67,7 @@ export class StagesOperator {
   readonly #letters = new LineCollector();
   readonly #rows = new Map<number, LineCollector>();
   readonly #counters = new Counters();
-  readonly #pressure = new Pressure();
+  readonly #pressure = new Pressure(HELD_BYTES_HIGH, HELD_BYTES_LOW);
   readonly #out = new ByteWriter(64 * 1024);
   readonly #mostResident: number;
   /** Keyed stages with timers: only for them the watermark must wait. */

@@ -85,6 +85,17 @@ export class GraphCluster {
     await watchJob(this.cluster.rest, jobID, ({ state }) => state === 'FINISHED', { signal: never, limitMs: 300_000 });
   }
 
+  /** A metric of the stages, by the end of its name, summed over subtasks and stages. */
+  async metric(jobID: string, name: string): Promise<number> {
+    const { rest } = this.cluster;
+    let sum = 0;
+    for (const { id } of (await rest.job(jobID)).vertices) {
+      const names = (await rest.metricNames(jobID, id)).filter((each) => each.endsWith(`.${name}`));
+      for (const value of Object.values(names.length === 0 ? {} : await rest.metrics(jobID, id, names))) sum += value;
+    }
+    return sum;
+  }
+
   async run(job: GraphJob, jarPath?: string): Promise<string> {
     await this.finished(await this.submit(job, jarPath));
     return canonicalText(job.output);
