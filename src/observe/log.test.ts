@@ -57,6 +57,7 @@ test('secrets are masked wherever they turn up: in messages, fields, JSON, URLs'
   secrets.hideEnvironment({
     CHURN_SCORING_API_KEY: 'key-of-env',
     HOME: '/home/someone',
+    DASHBOARD_TOKENS: '/etc/tokens.json',
     ALERT_WEBHOOK_URL: 'http://h/1',
   });
   const { log, lines } = json('info', secrets);
@@ -74,6 +75,6 @@ test('secrets are masked wherever they turn up: in messages, fields, JSON, URLs'
     expect(() => JSON.parse(line)).not.toThrow();
   }
   expect(lines[3]).toContain('postgresql://***@db.local/x');
-  log.info('/home/someone stays');
-  expect(lines.at(-1)).toContain('/home/someone stays');
+  log.info('/home/someone and /etc/tokens.json stay');
+  expect(lines.at(-1)).toContain('/home/someone and /etc/tokens.json stay');
 });

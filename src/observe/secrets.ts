@@ -25,7 +25,8 @@ export class Secrets {
 
 const MASK = '***';
 const LEAST_CHARACTERS = 6;
-const SECRET_NAME = /(TOKEN|SECRET|PASSWORD|API_?KEY|WEBHOOK|DATABASE_URL)/i;
+/** Not `…TOKENS`: that names a file of them. */
+const SECRET_NAME = /(TOKEN(?!S)|SECRET|PASSWORD|API_?KEY|WEBHOOK|DATABASE_URL)/i;
 /** `https://user:password@…` */
 const IN_URL = /(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@"\\]+@/gi;
 /** Whoever knows this address may write to the channel. */

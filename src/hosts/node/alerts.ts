@@ -8,6 +8,7 @@ import { Alerts } from '../../services/alerts/alerts.ts';
 import { httpTarget } from '../../services/alerts/http-target.ts';
 import type { Entry, LedgerChanges, LedgerStore } from '../../services/alerts/ledger.ts';
 import { type AlertFormat, type Target, targetAddress } from '../../services/alerts/target.ts';
+import type { HostWorld } from './node-world.ts';
 
 export interface AlertsRequest {
   /** Webhooks, `slack+https://…`, topics of SNS; or ARNs of Secrets Manager that hold one. Empty: no alerts. */
@@ -44,7 +45,7 @@ const HOUR_MS = 3_600_000;
  * Alerts with what they must not forget in a folder; undefined when none are asked for.
  * @throws TenantAnalyticsError USAGE, LOCKED, SECRET_UNREADABLE, CHECKPOINT_CORRUPT, STATE_MISMATCH
  */
-export async function openAlerts(request: AlertsRequest, world: World): Promise<OpenedAlerts | undefined> {
+export async function openAlerts(request: AlertsRequest, world: HostWorld): Promise<OpenedAlerts | undefined> {
   const { folder, quietHours, silentDays, link } = request;
   if (request.urls.length === 0) return undefined;
   const targets = await targetsOf(request, world);
@@ -73,7 +74,8 @@ export function checkAlerts({ urls, format }: AlertsRequest): void {
 
 const SECRET = /^arn:aws[a-z-]*:secretsmanager:/;
 
-async function targetsOf({ urls, format }: AlertsRequest, { clock, warn }: World): Promise<readonly Target[]> {
+async function targetsOf({ urls, format }: AlertsRequest, world: HostWorld): Promise<readonly Target[]> {
+  const { clock, warn, observation } = world;
   const targets = new Map<string, Target>();
   for (const text of urls) {
     const address = targetAddress(await resolved(text), format);
@@ -83,6 +85,8 @@ async function targetsOf({ urls, format }: AlertsRequest, { clock, warn }: World
       const target = snsTarget(address, TIMEOUT_MS);
       targets.set(target.id, target);
     } else {
+      // Whoever knows such an address may write there.
+      if (address.url.pathname + address.url.search !== '/') observation?.secrets.hide(address.url.href);
       const target = httpTarget(address, TIMEOUT_MS, clock.now);
       targets.set(target.id, target);
       const { protocol, hostname } = address.url;
