@@ -5,7 +5,7 @@ import { flinkRest } from '../../src/hosts/flink/cluster/flink-rest.ts';
 import { oneLine, run, start } from '../integration/program.ts';
 import { countingJar } from './support/counting-jar.ts';
 import { missing, needs } from './support/needs.ts';
-import { commandLines } from './support/processes.ts';
+import { commandLines, pidOf } from './support/processes.ts';
 import { scratchFolder } from './support/scratch.ts';
 
 // The program, with a job of the tests in place of the application's: it counts, and says so when it counts wrong.
@@ -76,6 +76,14 @@ describe.skipIf(missing !== null)(`run --host flink${needs}`, () => {
     expect(await checkpoints('stopped')).toMatchObject({ restored: 1 });
     second.send('SIGINT');
     expect(await second.ended).toMatchObject({ code: 0, stderr: expect.stringContaining('parallelism 3') });
+
+    // A wrong path is refused, and takes nothing from what the next run goes on from.
+    const remembered = await job('stopped');
+    const wrong = await run(...words('stopped', '--from-savepoint', `file://${folder}/no-such`));
+    expect(wrong.code).toBe(1);
+    expect(wrong.stderr).toMatch(/Cannot find checkpoint or savepoint .*no-such.*\[FLINK_REFUSED\]\n$/);
+    expect(await job('stopped')).toEqual(remembered);
+    expect(await commandLines(`-Dlog.file=${folder}/stopped/flink/`)).toEqual([]);
   });
 
   test('after kill -9 of the program nothing is left running, and the next run goes on from the last checkpoint', async () => {
@@ -91,6 +99,34 @@ describe.skipIf(missing !== null)(`run --host flink${needs}`, () => {
     expect(await checkpoints('killed')).toMatchObject({ restored: 1 });
     second.send('SIGINT');
     expect(await second.ended).toMatchObject({ code: 0 });
+  });
+
+  test('a TaskManager that dies is replaced, and the job goes on with its counts', async () => {
+    const program = start(...words('replaced'));
+    await expect.poll(async () => (await job('replaced').catch(() => ({ progressed: false }))).progressed).toBe(true);
+    const { restored } = await checkpoints('replaced');
+    process.kill(await pidOf(`-Dlog.file=${folder}/replaced/flink/log/taskmanager-1.log`), 'SIGKILL');
+    await expect.poll(() => program.stderr()).toContain('Another one is started in its place.');
+    await expect.poll(async () => (await checkpoints('replaced')).restored).toBeGreaterThan(restored);
+    const { completed } = await checkpoints('replaced');
+    await expect.poll(async () => (await checkpoints('replaced')).completed).toBeGreaterThan(completed + 1);
+    program.send('SIGINT');
+    expect(await program.ended).toMatchObject({ code: 0 });
+  });
+
+  test('a JobManager that dies ends it with 1, and the next run goes on from the last checkpoint', async () => {
+    const program = start(...words('headless'));
+    await expect.poll(async () => (await job('headless').catch(() => ({ progressed: false }))).progressed).toBe(true);
+    process.kill(await pidOf(`-Dlog.file=${folder}/headless/flink/log/jobmanager-1.log`), 'SIGKILL');
+    const { code, stderr } = await program.ended;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/Flink's jobmanager-1 ended .*it goes on from the last checkpoint\. \[FLINK_FAILED\]\n$/);
+    expect(stderr).not.toContain('Stopping with a savepoint.');
+    expect(await commandLines(`-Dlog.file=${folder}/headless/flink/`)).toEqual([]);
+    const second = start(...words('headless'));
+    await expect.poll(() => second.stderr()).toMatch(/^Going on from file:\S+\/chk-\d+$/m);
+    second.send('SIGKILL');
+    await second.ended;
   });
 
   test('with --detach the job goes on; the same command without it finds, watches and stops it', async () => {
@@ -166,13 +202,6 @@ describe.skipIf(missing !== null)(`run --host flink${needs}`, () => {
     });
   });
 
-  test('a job that Flink refuses ends it with 1 and the reason', async () => {
-    const broken = await run(...words('broken', '--from-savepoint', `file://${folder}/no-such`));
-    expect(broken.code).toBe(1);
-    expect(broken.stderr).toMatch(/Cannot find checkpoint or savepoint .*no-such.*\[FLINK_REFUSED\]\n$/);
-    expect(await commandLines(`-Dlog.file=${folder}/broken/flink/`)).toEqual([]);
-  });
-
   test.each([
     ['--parallelism', ['--parallelism', '0'], /--parallelism: expected 1 to 128, got 0\. \[USAGE\]$/],
     ['--cluster', ['--cluster', 'localhost'], /--cluster: expected a URL .*, got localhost\. \[USAGE\]$/],
@@ -234,6 +263,31 @@ describe.skipIf(missing !== null)(`replay --host flink${needs}`, () => {
     );
     expect(node.code).toBe(2);
     expect(oneLine(node.stderr)).toMatch(/belongs to a replay on the Flink host.*\[OUTPUT_OCCUPIED\]$/);
+  });
+
+  test('one that was killed at the very moment of its end is not begun anew: that would double its rows', async () => {
+    const state = `${folder}/ended-replay/.state/flink`;
+    expect(await run(...words('ended-replay'))).toMatchObject({ code: 0 });
+    // As it is left when Flink has removed the last checkpoint, and the program could not say that it was the end.
+    const jobID = '0123456789abcdef0123456789abcdef';
+    const ended = JSON.parse(await readFile(`${state}/replay.json`, 'utf8'));
+    await writeFile(`${state}/replay.json`, JSON.stringify({ ...ended, ended: false, jobIDs: [jobID] }));
+    const unsure = await run(...words('ended-replay'));
+    expect(unsure.code).toBe(1);
+    expect(oneLine(unsure.stderr)).toMatch(/nothing says that it came to its end.*\[CHECKPOINT_CORRUPT\]$/);
+    await mkdir(`${state}/archive`);
+    await writeFile(`${state}/archive/${jobID}`, '{}');
+    expect(await run(...words('ended-replay'))).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Done in /) });
+    expect(await rows('ended-replay')).toEqual(all);
+  });
+
+  test('one that fails ends with 1 and the innermost reason, and nothing is left running', async () => {
+    await writeFile(`${folder}/failing.jsonl`, await readFile(`${folder}/jobs.jsonl`));
+    const failing = words('failed-replay').map((word) => word.replace(/jobs\.jsonl$/, 'failing.jsonl'));
+    const { code, stderr } = await run(...failing);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/The job failed.*: IllegalStateException: told to fail at 100\..*\[JOB_FAILED\]\n$/);
+    expect(await commandLines(`-Dlog.file=${folder}/failed-replay/.state/flink/`)).toEqual([]);
   });
 
   test('Ctrl-C stops it, and called again it goes on to the same rows', async () => {

@@ -28,6 +28,7 @@ public class CountingJob {
   public static void main(String[] words) throws Exception {
     var arguments = Arrays.asList(words);
     long failAt = number(arguments, "--fail-at", -1);
+    if (words.length > 0 && String.join(" ", words).contains("failing.jsonl")) failAt = 100;
     if (arguments.contains("--fail-in-main")) throw new IllegalArgumentException("main was told to fail");
     var environment = StreamExecutionEnvironment.getExecutionEnvironment();
     // A replay: as many numbers as the file of jobs has lines, each a row below S3SinkPath.

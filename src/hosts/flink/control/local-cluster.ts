@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { onAbort } from '../../../base/abort.ts';
 import { messageOf, TenantAnalyticsError } from '../../../base/errors.ts';
 import { sleep } from '../../../base/sleep.ts';
 import type { ClusterProcess, FlinkCluster } from '../cluster/cluster.ts';
@@ -70,20 +69,21 @@ export async function lookAfter(
   });
 }
 
-/** What `work` resolves to, unless `trouble` comes first, which then is thrown. The signal tells `work` to end. */
+/**
+ * What `work` resolves to, unless `trouble` comes first, which then is thrown.
+ * @param work is told to stop by the first signal: by who runs it, or because of trouble; the second one tells of trouble
+ *   alone, after which nobody waits for it
+ */
 export async function orTrouble<T>(
   trouble: Promise<never> | undefined,
   signal: AbortSignal,
-  work: (signal: AbortSignal) => Promise<T>,
+  work: (stopped: AbortSignal, over: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const ending = new AbortController();
-  const takeBack = onAbort(signal, () => ending.abort());
-  if (signal.aborted) ending.abort();
+  const over = new AbortController();
   try {
-    const working = work(ending.signal);
+    const working = work(AbortSignal.any([signal, over.signal]), over.signal);
     return await (trouble === undefined ? working : Promise.race([working, trouble]));
   } finally {
-    takeBack();
-    ending.abort();
+    over.abort();
   }
 }

@@ -64,6 +64,8 @@ const remembered = z.object({
   jobID: z.string(),
   /** What the job was started from. */
   from: z.string().optional(),
+  /** Where the run before came to: what counts as long as this one has not come further, also after --from-savepoint. */
+  before: z.string().optional(),
   /** It has completed a checkpoint: without one it must not begin anew. */
   progressed: z.boolean(),
   /** Where it was stopped. */
@@ -193,7 +195,11 @@ class FlinkRun {
 
   async #submit(known: Remembered | undefined, signal: AbortSignal): Promise<Remembered> {
     const { cluster, texts, parallelism, detach } = this.#request;
-    const from = this.#request.fromSavepoint ?? (await this.#lastState(known));
+    const before = await this.#lastState(known).catch((error: unknown) => {
+      if (this.#request.fromSavepoint === undefined) throw error;
+      return undefined;
+    });
+    const from = this.#request.fromSavepoint ?? before;
     const jar = this.#request.jar ?? (await applicationJar(this.#observer.warn));
     if (cluster === undefined) {
       await endLeftProcesses(this.#folder);
@@ -219,11 +225,17 @@ class FlinkRun {
       jobID: randomBytes(16).toString('hex'),
       progressed: false,
       ...(from === undefined ? {} : { from }),
+      ...(before === undefined ? {} : { before }),
     };
     await keep(this.#file, job);
     try {
       const programArgs = programArguments({ mode: 'run', texts, parameters: this.#parameters, parallelism });
       await rest.runJar(uploaded, { programArgs, parallelism, savepointPath: from, jobID: job.jobID });
+    } catch (error) {
+      // There is no such job, then, and what was remembered holds.
+      const isRefused = error instanceof TenantAnalyticsError && error.code === 'FLINK_REFUSED';
+      if (isRefused) await (known === undefined ? rm(this.#file) : keep(this.#file, known));
+      throw error;
     } finally {
       await rest.deleteJar(uploaded).catch(() => undefined);
     }
@@ -242,7 +254,7 @@ class FlinkRun {
     if (known.savepoint !== undefined) return known.savepoint;
     if (known.cluster === 'local') {
       const newest = await newestState(this.#folder, known.jobID);
-      if (newest !== undefined || !known.progressed) return newest ?? known.from;
+      if (newest !== undefined || !known.progressed) return newest ?? known.before;
       throw new TenantAnalyticsError(
         'CHECKPOINT_CORRUPT',
         `${this.#folder}: expected a checkpoint of job ${known.jobID}, found none. Name another one or a savepoint with --from-savepoint PATH, or remove ${this.#file} to begin anew.`,
@@ -272,13 +284,13 @@ class FlinkRun {
         : lookAfter(mine, ending.signal, (message) => this.#observer.warn(message));
     trouble?.catch(() => undefined);
     try {
-      return await orTrouble(trouble, signal, (stopped) => this.#untilStopped(rest, job, stopped));
+      return await orTrouble(trouble, signal, (stopped, over) => this.#untilStopped(rest, job, stopped, over));
     } finally {
       ending.abort();
     }
   }
 
-  async #untilStopped(rest: FlinkRest, job: Remembered, signal: AbortSignal): Promise<FlinkRunEnd> {
+  async #untilStopped(rest: FlinkRest, job: Remembered, signal: AbortSignal, over: AbortSignal): Promise<FlinkRunEnd> {
     const { jobID } = job;
     await untilAllTasksRun(rest, jobID, { signal, limitMs: RUNNING_LIMIT_MS });
     if (!signal.aborted) this.#observer.running();
@@ -294,18 +306,18 @@ class FlinkRun {
       },
     });
     if (this.#request.detach && !signal.aborted) return { kind: 'detached' };
+    if (over.aborted) throw new TenantAnalyticsError('STOPPED', 'There is no cluster any more.');
     this.#observer.stopping();
-    const savepoint = await this.#stop(rest, jobID);
+    const savepoint = await this.#stop(rest, jobID, over);
     await keep(this.#file, { ...job, progressed, savepoint });
     await this.#forget(job);
     if (job.cluster === 'local' && this.#cluster === undefined) await endLeftProcesses(this.#folder);
     return { kind: 'stopped', savepoint };
   }
 
-  async #stop(rest: FlinkRest, jobID: string): Promise<string> {
-    const never = new AbortController().signal;
+  async #stop(rest: FlinkRest, jobID: string, over: AbortSignal): Promise<string> {
     // While tasks are being started there is no savepoint.
-    await untilAllTasksRun(rest, jobID, { signal: never, limitMs: STOP_LIMIT_MS });
+    await untilAllTasksRun(rest, jobID, { signal: over, limitMs: STOP_LIMIT_MS });
     try {
       return await rest.stopWithSavepoint(jobID, undefined, STOP_LIMIT_MS);
     } catch (error) {
