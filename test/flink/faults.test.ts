@@ -17,7 +17,7 @@ const folder = await scratchFolder();
 /** `npm run test:flink -- --soak` kills more often. */
 const KILLS = process.env.FLINK_SOAK === undefined ? 3 : 20;
 /** Of an answer until the job was struck, and after. */
-const SLOW_MS = 400;
+const SLOW_MS = 100;
 const QUICK_MS = 1;
 const SEED = Number(process.env.FLINK_SEED ?? 1);
 
