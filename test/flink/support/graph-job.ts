@@ -31,7 +31,9 @@ export class GraphCluster {
   static async start(
     setting: Omit<ClusterSetting, 'taskManagers' | 'slots'> & Partial<ClusterSetting>,
   ): Promise<GraphCluster> {
-    return new GraphCluster(await startCluster({ taskManagers: 3, slots: 2, ...setting }));
+    // Small buffers: a barrier waits behind what they hold, and services are slow on purpose here.
+    const extraConfig = { 'taskmanager.memory.segment-size': '4kb', ...setting.extraConfig };
+    return new GraphCluster(await startCluster({ taskManagers: 3, slots: 2, ...setting, extraConfig }));
   }
 
   /** Submits; the jar is that of the build unless another one is given. */
