@@ -373,8 +373,10 @@ class Subtask {
       } else if (item === 7) {
         this.#call(from);
       } else if (item === 8) {
-        from.text();
-        from.varint();
+        for (let left = from.varint(); left > 0; left--) {
+          for (let texts = 3; texts > 0; texts--) from.text();
+          from.varint();
+        }
       } else if (item === 9) {
         from.text();
       } else if (item === 10) {

@@ -2,6 +2,7 @@ import type { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { messageOf } from '../../base/errors.ts';
 import { type Graph, Rejection, type Source } from '../../runtime/contract.ts';
 import { Counters, DeadLetterOperator, SourceOperator } from '../../runtime/operators.ts';
+import { takeCounts } from './metric-names.ts';
 import { RecordReader, type SourceInput } from './record-format.ts';
 import { LineCollector } from './row-output.ts';
 
@@ -62,7 +63,7 @@ export class SourcesOperator {
     }
     to.byte(END);
     writeLines(this.#letters, to);
-    writeCounts(this.#counters, to);
+    takeCounts(this.#counters, to);
   }
 }
 
@@ -88,16 +89,5 @@ export function writeLines(lines: LineCollector, to: ByteWriter): void {
   for (const [partition, block] of blocks) {
     to.text(partition);
     to.block(block);
-  }
-}
-
-/** What was counted since the last time: how many names, then each with its count. */
-export function writeCounts(counters: Counters, to: ByteWriter): void {
-  const counts = Object.entries(counters.all()).filter(([, count]) => count > 0);
-  to.varint(counts.length);
-  for (const [name, count] of counts) {
-    to.text(name);
-    to.varint(count);
-    counters.add(name, -count);
   }
 }

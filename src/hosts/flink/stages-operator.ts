@@ -8,6 +8,7 @@ import { TransportFailure } from '../../runtime/ports.ts';
 import { Pressure } from '../../runtime/pressure.ts';
 import { ServiceCaller } from '../../runtime/service-caller.ts';
 import { HeldInputs } from './held-inputs.ts';
+import { takeCounts } from './metric-names.ts';
 import { RecordReader, type SourceInput } from './record-format.ts';
 import { ResidentKeys } from './resident-keys.ts';
 import { LineCollector } from './row-output.ts';
@@ -29,7 +30,7 @@ const TIMER_AT = 4;
 const STATE = 5;
 const GONE = 6;
 const REQUEST = 7;
-const COUNT = 8;
+const COUNTS = 8;
 const WARNING = 9;
 const CALL_CHANGE = 10;
 const STATUS = 11;
@@ -168,13 +169,8 @@ export class StagesOperator {
         to.text(key);
       },
     );
-    for (const [name, count] of Object.entries(this.#counters.all())) {
-      if (count === 0) continue;
-      to.byte(COUNT);
-      to.text(name);
-      to.varint(count);
-      this.#counters.add(name, -count);
-    }
+    to.byte(COUNTS);
+    takeCounts(this.#counters, to);
     for (const warning of this.#world.takeWarnings()) {
       to.byte(WARNING);
       to.text(warning);

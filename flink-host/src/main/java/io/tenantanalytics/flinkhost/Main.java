@@ -6,11 +6,15 @@ import io.tenantanalytics.flinkhost.graph.GraphDescription;
 import io.tenantanalytics.flinkhost.graph.GraphJob;
 import io.tenantanalytics.flinkhost.graph.Json;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import java.util.Set;
+import java.util.TreeSet;
 import org.apache.flink.api.common.RuntimeExecutionMode;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.PipelineOptions;
@@ -22,22 +26,31 @@ import org.slf4j.LoggerFactory;
  * Submits the graph of the bundle inside this jar.
  *
  * <p>On the managed service it takes no arguments: properties come from its runtime, parallelism, checkpoints and state from
- * its configuration. Elsewhere: {@code --mode run|replay --properties JSON [--parallelism N] [--checkpoint-interval-ms N]
- * [--checkpoint-dir URI] [--<source> FILE …]}.
+ * its configuration. Elsewhere: {@code --properties JSON}, or {@code --properties-file FILE} in the shape of the managed
+ * service's, and {@code [--mode run|replay] [--parallelism N] [--checkpoint-interval-ms N] [--checkpoint-dir URI]
+ * [--<source> FILE …]}, files with {@code replay} only.
  */
 public final class Main {
+  /** Where the managed service puts what its users set as runtime properties. */
+  private static final String SERVICE_FILE = "/etc/flink/application_properties.json";
+
+  private static final Set<String> OPTIONS =
+      Set.of("mode", "properties", "properties-file", "parallelism", "checkpoint-interval-ms", "checkpoint-dir");
+
   private Main() {}
 
   public static void main(String[] args) throws Exception {
     Map<String, String> options = options(args);
-    String properties = options.containsKey("properties") ? options.get("properties") : ofManagedService();
-    boolean isReplay = "replay".equals(options.getOrDefault("mode", "run"));
+    boolean isReplay = isReplay(options);
+    String properties =
+        options.containsKey("properties") ? options.get("properties") : fromFile(options.get("properties-file"));
     StreamExecutionEnvironment environment = StreamExecutionEnvironment.getExecutionEnvironment();
     environment.setRuntimeMode(RuntimeExecutionMode.STREAMING);
     environment.getConfig().enableObjectReuse();
     environment.configure(configuration(options));
     try (ScriptEngine engine = GraphJob.openEngine(engineOf(properties), LoggerFactory.getLogger(Main.class)::warn)) {
       GraphDescription graph = GraphJob.describe(engine, properties);
+      refuseUnknown(options, isReplay ? graph : null);
       if (isReplay) GraphJob.bounded(environment, graph, properties, options, engine);
       else GraphJob.live(environment, graph, properties);
       environment.execute(graph.name);
@@ -45,7 +58,7 @@ public final class Main {
   }
 
   /** Only what the user asked for, and what every job of ours needs; the rest is the cluster's. */
-  private static Configuration configuration(Map<String, String> options) {
+  static Configuration configuration(Map<String, String> options) {
     Configuration configuration = new Configuration();
     configuration.set(PipelineOptions.GENERIC_TYPES, false);
     // A service that is away holds up checkpoints, not the job.
@@ -75,19 +88,43 @@ public final class Main {
     return "auto";
   }
 
-  private static String ofManagedService() throws IOException {
+  private static String fromFile(String given) throws IOException {
+    Map<String, Properties> found =
+        given == null
+            ? KinesisAnalyticsRuntime.getApplicationProperties()
+            : KinesisAnalyticsRuntime.getApplicationProperties(given);
     List<Object> groups = new ArrayList<>();
-    for (Map.Entry<String, Properties> each : KinesisAnalyticsRuntime.getApplicationProperties().entrySet()) {
+    for (Map.Entry<String, Properties> each : found.entrySet()) {
       Map<String, Object> group = new LinkedHashMap<>();
       group.put("PropertyGroupId", each.getKey());
       group.put("PropertyMap", each.getValue());
       groups.add(group);
     }
-    if (groups.isEmpty()) {
-      throw new IllegalArgumentException(
-          "expected runtime properties of the managed service, or --properties JSON, got neither");
+    if (!groups.isEmpty()) return Json.write(groups);
+    throw new IllegalArgumentException(
+        "expected property groups in "
+            + (given == null ? SERVICE_FILE : given)
+            + ", got "
+            + (Files.exists(Path.of(given == null ? SERVICE_FILE : given)) ? "none" : "no such file")
+            + ". On the managed service set the application's runtime properties; elsewhere pass --properties JSON or"
+            + " --properties-file FILE.");
+  }
+
+  private static boolean isReplay(Map<String, String> options) {
+    String mode = options.getOrDefault("mode", "run");
+    if (mode.equals("run") || mode.equals("replay")) return mode.equals("replay");
+    throw new IllegalArgumentException("--mode: expected run or replay, got " + mode);
+  }
+
+  /** {@code graph}: of a bounded run, whose sources are files. */
+  private static void refuseUnknown(Map<String, String> options, GraphDescription graph) {
+    Set<String> known = new TreeSet<>(OPTIONS);
+    if (graph != null) for (GraphDescription.Source source : graph.sources) known.add(source.id);
+    for (String name : options.keySet()) {
+      if (!known.contains(name)) {
+        throw new IllegalArgumentException("there is no --" + name + "; expected --" + String.join(", --", known));
+      }
     }
-    return Json.write(groups);
   }
 
   private static Map<String, String> options(String[] args) {

@@ -3,10 +3,12 @@ package io.tenantanalytics.flinkhost.operator;
 import io.tenantanalytics.flinkhost.bytes.BytesIn;
 import io.tenantanalytics.flinkhost.bytes.BytesOut;
 import io.tenantanalytics.flinkhost.graph.GraphDescription;
+import io.tenantanalytics.flinkhost.graph.Json;
 import io.tenantanalytics.flinkhost.sink.SinkRow;
 import io.tenantanalytics.flinkhost.source.PartitionTips;
 import io.tenantanalytics.flinkhost.source.SourceRecord;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
@@ -87,7 +89,7 @@ public final class DecodeOperator extends AbstractStreamOperator<Element>
   @Override
   public void open() throws Exception {
     super.open();
-    script = new Script(settings, "open-sources", getMetricGroup());
+    script = new Script(settings, "open-sources", Json.parse(settings.properties, List.class), getMetricGroup());
     request = new BytesOut(BUNDLE_BYTES);
     request.write(1);
     scratch = new BytesOut(1024);
@@ -186,7 +188,7 @@ public final class DecodeOperator extends AbstractStreamOperator<Element>
     for (long blocks = answer.varint(); blocks > 0; blocks--) {
       output.collect(deadLetters, new StreamRecord<>(new SinkRow(answer.text(), answer.block())));
     }
-    for (long names = answer.varint(); names > 0; names--) script.count(answer.text(), answer.varint());
+    script.count(answer);
   }
 
   private void emit(int at, String key, long time) {

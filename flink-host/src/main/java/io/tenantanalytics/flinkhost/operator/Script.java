@@ -31,18 +31,21 @@ final class Script implements AutoCloseable {
   private final BytesIn answer = new BytesIn();
 
   /**
+   * @param properties the property groups, with secrets in them only where the script sends requests
    * @param metrics the operator's; what the managed service shows in CloudWatch lies in a group of its own there
    */
-  Script(ScriptSettings settings, String open, MetricGroup metrics) {
+  Script(ScriptSettings settings, String open, List<?> properties, MetricGroup metrics) {
     this.metrics = metrics.addGroup("kinesisanalytics").addGroup("application", settings.graph.name);
     engine =
         ScriptEngines.open(
             settings.graph.engine, Bundle.source(), Bundle.NAME, TIME_LIMIT, HEAP_LIMIT_BYTES, LOG::warn);
     String name = engine.name();
-    this.metrics.gauge("engine." + name, () -> 1);
-    this.metrics.gauge("scriptHeapUsedBytes", engine::heapUsed);
+    LOG.info("The graph runs in {} ({}).", name, open);
+    this.metrics.addGroup("engine", name).gauge("tenant_analytics_script_engine", () -> 1);
+    this.metrics.gauge("tenant_analytics_script_heap_bytes", engine::heapUsed);
+    this.metrics.gauge("tenant_analytics_script_heap_limit_bytes", engine::heapLimit);
     Map<String, Object> request = new LinkedHashMap<>();
-    request.put("properties", Secrets.resolve(settings));
+    request.put("properties", properties);
     request.put("inputs", Json.parse(settings.inputs, List.class));
     request.put("streams", settings.streams);
     engine.call(open, Json.write(request));
@@ -71,8 +74,16 @@ final class Script implements AutoCloseable {
     return answer;
   }
 
-  void count(String name, long more) {
-    counters.computeIfAbsent(name, metrics::counter).inc(more);
+  /** What the script counted: how many, then for each metric, label, the label's value, and how much. */
+  void count(BytesIn from) {
+    for (long left = from.varint(); left > 0; left--) {
+      String name = from.text();
+      String label = from.text();
+      String value = from.text();
+      counters
+          .computeIfAbsent(name + ' ' + value, ignored -> metrics.addGroup(label, value).counter(name))
+          .inc(from.varint());
+    }
   }
 
   void warn(String message) {

@@ -12,12 +12,13 @@ final class Secrets {
   @SuppressWarnings("unchecked")
   static List<Object> resolve(ScriptSettings settings) {
     List<Object> groups = Json.parse(settings.properties, List.class);
+    String region = settings.graph.sources.isEmpty() ? "" : settings.graph.sources.get(0).region;
     for (GraphDescription.Secret secret : settings.graph.secrets) {
       for (Object group : groups) {
         Map<String, Object> fields = (Map<String, Object>) group;
         if (!secret.group.equals(fields.get("PropertyGroupId"))) continue;
         Map<String, Object> values = (Map<String, Object>) fields.get("PropertyMap");
-        values.put(secret.name, SecretsManager.read(secret.name, secret.arn));
+        values.put(secret.name, SecretsManager.read(secret.name, secret.arn, region));
       }
     }
     return groups;

@@ -23,6 +23,7 @@ import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.api.common.typeutils.base.LongSerializer;
 import org.apache.flink.api.common.typeutils.base.StringSerializer;
 import org.apache.flink.api.common.typeutils.base.array.BytePrimitiveArraySerializer;
+import org.apache.flink.metrics.MetricGroup;
 import org.apache.flink.runtime.state.StateSnapshotContext;
 import org.apache.flink.runtime.state.VoidNamespace;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
@@ -69,7 +70,7 @@ public final class StagesOperator extends AbstractStreamOperator<SinkRow>
   private static final int STATE = 5;
   private static final int GONE = 6;
   private static final int REQUEST = 7;
-  private static final int COUNT = 8;
+  private static final int COUNTS = 8;
   private static final int WARNING = 9;
   private static final int CALL_CHANGE = 10;
   private static final int STATUS = 11;
@@ -149,7 +150,7 @@ public final class StagesOperator extends AbstractStreamOperator<SinkRow>
     low = Long.MAX_VALUE;
     wakeAt = Long.MAX_VALUE;
     isDone = true;
-    script = new Script(settings, "open-stages", getMetricGroup());
+    script = new Script(settings, "open-stages", Secrets.resolve(settings), getMetricGroup());
     registerStatus();
     restoreHeld();
     tellStatus();
@@ -319,8 +320,8 @@ public final class StagesOperator extends AbstractStreamOperator<SinkRow>
         case REQUEST:
           send(answer);
           break;
-        case COUNT:
-          script.count(answer.text(), answer.varint());
+        case COUNTS:
+          script.count(answer);
           break;
         case WARNING:
           script.warn(answer.text());
@@ -467,31 +468,34 @@ public final class StagesOperator extends AbstractStreamOperator<SinkRow>
     getProcessingTimeService().registerTimer(now + (isLive ? 250 : STATUS_MS), ignored -> tellStatus());
   }
 
+  /** Under the Node host's names (docs/flink.md, Metrics). */
   private void registerStatus() {
-    script.metrics().gauge("watermark", () -> watermark);
-    script.metrics().gauge("residentKeys", () -> number("residentKeys"));
-    script.metrics().gauge("heldBytes", () -> number("heldBytes"));
-    List<String> services = ids("http");
+    status = script.ask("status", Map.class);
+    MetricGroup metrics = script.metrics();
+    metrics.gauge("tenant_analytics_watermark_seconds", () -> Math.max(0, watermark) / 1000.0);
+    metrics.gauge("tenant_analytics_resident_keys", () -> number("residentKeys"));
+    metrics.gauge("tenant_analytics_back_pressure_bytes", () -> number("heldBytes"));
+    List<?> services = (List<?>) status.get("services");
     for (int at = 0; at < services.size(); at++) {
       int index = at;
-      for (String name : new String[] {"sent", "failures", "held", "toAskAgain"}) {
-        script.metrics().addGroup("stage", services.get(at)).gauge(name, () -> ofService(index, name));
-      }
-      script
-          .metrics()
-          .addGroup("stage", services.get(at))
-          .gauge("breakerOpen", () -> "closed".equals(ofService(index, "breaker")) ? 0 : 1);
+      MetricGroup group = metrics.addGroup("service", String.valueOf(ofService(index, "service")));
+      group.gauge("tenant_analytics_calls_total", () -> ofService(index, "sent"));
+      group.gauge("tenant_analytics_call_failures_total", () -> ofService(index, "failures"));
+      group.gauge("tenant_analytics_calls_held", () -> ofService(index, "held"));
+      group.gauge("tenant_analytics_calls_to_ask_again", () -> ofService(index, "toAskAgain"));
+      group.gauge("tenant_analytics_breaker_open", () -> opennessOf(ofService(index, "breaker")));
     }
   }
 
+  private static double opennessOf(Object breaker) {
+    return "closed".equals(breaker) ? 0 : "open".equals(breaker) ? 1 : 0.5;
+  }
+
   private Object number(String name) {
-    Map<?, ?> known = status;
-    return known == null ? Integer.valueOf(0) : known.get(name);
+    return status.get(name);
   }
 
   private Object ofService(int index, String name) {
-    Map<?, ?> known = status;
-    if (known == null) return 0;
-    return ((Map<?, ?>) ((List<?>) known.get("services")).get(index)).get(name);
+    return ((Map<?, ?>) ((List<?>) status.get("services")).get(index)).get(name);
   }
 }

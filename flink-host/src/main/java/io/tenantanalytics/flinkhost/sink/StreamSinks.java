@@ -70,7 +70,7 @@ public final class StreamSinks {
 
     @Override
     public void open(OpenContext context) {
-      tooLarge = getRuntimeContext().getMetricGroup().addGroup("kinesisanalytics").counter("rowsTooLarge");
+      tooLarge = getRuntimeContext().getMetricGroup().addGroup("kinesisanalytics").addGroup("stream", stream).counter("tenant_analytics_rows_too_large_total");
     }
 
     @Override
@@ -78,7 +78,7 @@ public final class StreamSinks {
       if (fits(row)) return true;
       if (tooLarge.getCount() == 0) {
         LOG.warn("A row for stream {} has more than {} bytes and is not sent; object sinks still get it. It and others"
-            + " are counted (rowsTooLarge).", stream, RECORD_BYTES);
+            + " are counted (tenant_analytics_rows_too_large_total).", stream, RECORD_BYTES);
       }
       tooLarge.inc();
       return false;

@@ -38,7 +38,8 @@
     const frames = String(thrown.stack)
       .split('\n')
       .filter((line) => /^\s+at /.test(line) && !line.includes('flink-host:prelude'));
-    return [textOf(thrown), ...frames].join('\n');
+    const code = typeof thrown.code === 'string' ? ` [${thrown.code}]` : '';
+    return [textOf(thrown) + code, ...frames].join('\n');
   };
 
   const describe = (thrown) => {

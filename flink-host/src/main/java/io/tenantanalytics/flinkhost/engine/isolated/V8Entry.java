@@ -12,6 +12,8 @@ import java.util.function.BiFunction;
 import java.util.function.Function;
 import java.util.function.IntFunction;
 import java.util.function.LongSupplier;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 
 /**
  * What the isolated world shows to the jobs of this JVM: types of the JDK only, so that no class of a job is known here.
@@ -30,10 +32,17 @@ public final class V8Entry implements Function<Object[], Object[]> {
    */
   private static final String FLAGS = "--stack-size=512 --no-memory-protection-keys";
 
+  /**
+   * Javet logs by java.util.logging, whose lines reach no log of a cluster. What it fails with it throws, too, and that is
+   * told. Kept here, since a logger that nobody holds forgets its level.
+   */
+  private static final Logger JAVET_LOG = Logger.getLogger("com.caoccao.javet");
+
   private V8Entry() {}
 
   /** Loads the library, which is in {@code libraryFolder} under the name Javet has for it. Once per world. */
   public static Function<Object[], Object[]> boot(String libraryFolder) throws InterruptedException {
+    JAVET_LOG.setLevel(Level.OFF);
     Throwable[] failure = new Throwable[1];
     // Javet starts threads and keeps what it fails with: all of that from a thread that stems from no job.
     Thread thread = Watchdog.unattached("tenant-analytics-v8-start", () -> failure[0] = load(new File(libraryFolder)));
