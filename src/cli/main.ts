@@ -4,6 +4,7 @@ import { canonicalCommand } from './canonical.ts';
 import { churnScoringCommand } from './churn-scoring.ts';
 import { dashboardCommand } from './dashboard.ts';
 import { deadLettersCommand } from './dead-letters.ts';
+import { flinkSmokeCommand } from './flink-smoke.ts';
 import { insightsCommand } from './insights.ts';
 import { ToldError } from './observing.ts';
 import { replayCommand } from './replay.ts';
@@ -29,6 +30,7 @@ export async function main(words: readonly string[]): Promise<number> {
     .addCommand(deadLettersCommand())
     .addCommand(dashboardCommand())
     .addCommand(insightsCommand())
+    .addCommand(flinkSmokeCommand())
     .addCommand(tenantManagerCommand())
     .addCommand(churnScoringCommand())
     .addCommand(simulateCommand())

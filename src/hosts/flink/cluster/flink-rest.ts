@@ -245,6 +245,11 @@ export function flinkRest(url: string) {
 
     checkpoints: (jobID: string): Promise<FlinkCheckpoints> => call(checkpoints, `/jobs/${jobID}/checkpoints`),
 
+    /** In milliseconds. */
+    async checkpointInterval(jobID: string): Promise<number> {
+      return (await call(z.object({ interval: count }), `/jobs/${jobID}/checkpoints/config`)).interval;
+    },
+
     /** The latest first. */
     async failures(jobID: string): Promise<FlinkFailure[]> {
       return (await call(exceptions, `/jobs/${jobID}/exceptions?maxExceptions=20`)).exceptionHistory.entries;
