@@ -96,7 +96,7 @@ describe.skipIf(missing !== null)(`processes of a cluster that are killed${needs
     const { services } = running;
     const jobID = await graphs.submit({ ...running.job, parallelism: 2, checkpointMs: 100 });
     await graphs.checkpointed(jobID, 3);
-    expect(await graphs.metric(jobID, 'held')).toBeGreaterThan(100);
+    expect(await graphs.metric(jobID, 'tenant_analytics_calls_held')).toBeGreaterThan(100);
     await killOne(seededRandom(SEED));
     services.delayMs = QUICK_MS;
     await graphs.finished(jobID);

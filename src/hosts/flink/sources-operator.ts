@@ -2,7 +2,7 @@ import type { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { messageOf } from '../../base/errors.ts';
 import { type Graph, Rejection, type Source } from '../../runtime/contract.ts';
 import { Counters, DeadLetterOperator, SourceOperator } from '../../runtime/operators.ts';
-import { takeCounts } from './metric-names.ts';
+import { takeCounts } from './counts.ts';
 import { RecordReader, type SourceInput } from './record-format.ts';
 import { LineCollector } from './row-output.ts';
 

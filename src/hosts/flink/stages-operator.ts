@@ -7,8 +7,8 @@ import { Counters, DeadLetterOperator, type Push, StageOutput, StreamSinkOperato
 import { TransportFailure } from '../../runtime/ports.ts';
 import { Pressure } from '../../runtime/pressure.ts';
 import { ServiceCaller } from '../../runtime/service-caller.ts';
+import { takeCounts } from './counts.ts';
 import { HeldInputs } from './held-inputs.ts';
-import { takeCounts } from './metric-names.ts';
 import { RecordReader, type SourceInput } from './record-format.ts';
 import { ResidentKeys } from './resident-keys.ts';
 import { LineCollector } from './row-output.ts';
