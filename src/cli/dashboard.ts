@@ -1,5 +1,7 @@
 import { Command } from 'commander';
+import { TenantAnalyticsError } from '../base/errors.ts';
 import { nodeWorld } from '../hosts/node/node-world.ts';
+import type { PipelinePlaces } from '../services/dashboard/pipeline-source.ts';
 import { ALERTS_HELP, type AlertOptions, alertsOf, withAlerts } from './alert-options.ts';
 import { ACCESS_HELP, type AccessOptions, accessOf, tokenCommand, withAccess } from './dashboard-access.ts';
 import { type ObservingOptions, observing, withObserving } from './observing.ts';
@@ -13,6 +15,9 @@ interface DashboardOptions extends ObservingOptions, AccessOptions, AlertOptions
   readonly endpoint: string;
   readonly region: string;
   readonly metricsUrl: string;
+  readonly flinkUrl: string;
+  readonly flinkJob: string;
+  readonly modelMetricsUrl: string;
 }
 
 export function dashboardCommand(): Command {
@@ -23,7 +28,10 @@ export function dashboardCommand(): Command {
     .option('--stream <name>', 'of enriched companies', 'enrichedcompanies')
     .option('--endpoint <url>', "of a local Kinesis; empty: the region's", '')
     .option('--region <region>', 'region of the stream', 'us-west-2')
-    .option('--metrics-url <url>', 'where the application tells its metrics (http://…/metrics)', '')
+    .option('--metrics-url <url>', 'where the Node host tells its metrics (http://…/metrics)', '')
+    .option('--flink-url <url>', "of Flink's web UI and REST API, when the application runs there (http://…:8081)", '')
+    .option('--flink-job <id>', 'of its job; empty: the only one named CompanyJobProcessing', '')
+    .option('--model-metrics-url <url>', 'where churn scoring tells its metrics, and with them how its model is', '')
     .option('--alerts-folder <dir>', 'what alerts must not forget, such as those on their way', 'data/alerts');
   withObserving(withAccess(withAlerts(command)))
     .addCommand(tokenCommand())
@@ -33,6 +41,7 @@ export function dashboardCommand(): Command {
 ${ACCESS_HELP}
 
 It keeps nothing but its alerts: each start reads the rows in --rows, then the stream from its oldest record.
+The view Pipeline, and /api/insights/pipeline, show the application on whichever host answers, Node or Flink.
 Its numbers are at /api/insights, /docs tells how to ask for them; tenant-analytics insights shows them in a terminal.
 ${ALERTS_HELP}
 Ctrl-C stops it.`,
@@ -41,11 +50,34 @@ Ctrl-C stops it.`,
   return command;
 }
 
+/** @throws TenantAnalyticsError USAGE */
+function pipelineOf({ metricsUrl, flinkUrl, flinkJob, modelMetricsUrl }: DashboardOptions): PipelinePlaces {
+  for (const [flag, url] of Object.entries({
+    '--metrics-url': metricsUrl,
+    '--flink-url': flinkUrl,
+    '--model-metrics-url': modelMetricsUrl,
+  })) {
+    if (url !== '' && !(URL.canParse(url) && /^https?:\/\//i.test(url)))
+      throw new TenantAnalyticsError('USAGE', `${flag}: expected an http:// or https:// address, got ${url}.`);
+  }
+  if (flinkJob !== '' && flinkUrl === '')
+    throw new TenantAnalyticsError('USAGE', '--flink-job is of a cluster: say which with --flink-url.');
+  const flink = flinkUrl === '' ? undefined : { url: flinkUrl, job: flinkJob };
+  return { metricsUrl, flink, modelMetricsUrl };
+}
+
 async function runCommand(options: DashboardOptions): Promise<void> {
-  const { port, rows, stream, endpoint, region, metricsUrl } = options;
+  const { port, rows, stream, endpoint, region } = options;
   const access = accessOf(options, process.env);
   const alerts = alertsOf(options, 'data/alerts');
-  const place = { port: portOf(port, '--port'), rowsFolder: rows, stream, endpoint, region, metricsUrl };
+  const place = {
+    port: portOf(port, '--port'),
+    rowsFolder: rows,
+    stream,
+    endpoint,
+    region,
+    pipeline: pipelineOf(options),
+  };
   const request = { ...place, access, alerts };
   // Only now: all that it needs takes a while to load.
   const { runDashboard } = await import('../hosts/node/dashboard.ts');

@@ -12,6 +12,7 @@ import { dashboardServer } from '../../src/services/dashboard/access/server.ts';
 import { type Access, HERE_FOR_ANYBODY } from '../../src/services/dashboard/access/settings.ts';
 import { dashboardApp } from '../../src/services/dashboard/app.ts';
 import { Dashboard } from '../../src/services/dashboard/dashboard.ts';
+import type { PipelinePlaces } from '../../src/services/dashboard/pipeline-source.ts';
 import { serviceServer } from '../../src/services/server.ts';
 import type { TenantRow } from './tenant-rows.ts';
 
@@ -28,7 +29,7 @@ export interface DashboardService {
 
 interface ServiceOptions {
   readonly port?: number;
-  readonly metricsUrl?: string;
+  readonly pipeline?: PipelinePlaces;
   readonly access?: Access;
   readonly alerts?: Alerts | undefined;
 }
@@ -37,7 +38,7 @@ interface ServiceOptions {
 export async function startService(
   rows: readonly TenantRow[],
   webFolder: string,
-  { port = 0, metricsUrl = '', alerts, access = HERE_FOR_ANYBODY }: ServiceOptions = {},
+  { port = 0, pipeline = { metricsUrl: '' }, alerts, access = HERE_FOR_ANYBODY }: ServiceOptions = {},
 ): Promise<DashboardService> {
   const dashboard = await Dashboard.open({
     now: () => NOW,
@@ -54,7 +55,7 @@ export async function startService(
   };
   await ingest(rows);
   const server = dashboardServer(access.place);
-  await server.register(dashboardApp, { dashboard, webFolder, metricsUrl, alerts, version: '0.0.0', access });
+  await server.register(dashboardApp, { dashboard, webFolder, pipeline, alerts, version: '0.0.0', access });
   const url = await server.listen({ host: '127.0.0.1', port });
   const stop = async () => {
     await server.close();

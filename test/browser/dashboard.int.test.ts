@@ -36,7 +36,7 @@ describe.skipIf(executable === undefined)(
     beforeAll(async () => {
       built = await buildPage();
       metrics = await startMetrics();
-      service = await startService(ROWS, built.folder, { metricsUrl: metrics.url });
+      service = await startService(ROWS, built.folder, { pipeline: { metricsUrl: metrics.url } });
       browser = await launchChromium(executable ?? '');
     });
     afterAll(async () => {
@@ -164,6 +164,7 @@ describe.skipIf(executable === undefined)(
       const page = await open('#/customers');
       await page.getByRole('link', { name: 'Pipeline' }).click();
       await loaded(page);
+      await page.getByText('All metrics').click();
       const first = figure(page, 'Metrics of the application').locator('tbody tr').first();
       expect(await first.innerText()).toMatch(/rows_total\s+sink="rows"\s+12,345\s+counter\s+Rows made, by sink/);
       const without = await startService([], built.folder);

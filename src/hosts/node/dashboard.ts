@@ -6,6 +6,7 @@ import { rowFiles } from '../../connectors/file/row-files.ts';
 import { type KinesisApi, KinesisFailure } from '../../connectors/kinesis/kinesis-api.ts';
 import { type Access, type AccessRequest, readAccess } from '../../services/dashboard/access/settings.ts';
 import type { RowFile } from '../../services/dashboard/catch-up.ts';
+import type { PipelinePlaces } from '../../services/dashboard/pipeline-source.ts';
 import { builtPage, startDashboard } from '../../services/dashboard/start.ts';
 import { type AlertsRequest, NO_ALERTS, openAlerts } from './alerts.ts';
 import type { HostWorld } from './node-world.ts';
@@ -23,8 +24,8 @@ export interface DashboardRequest {
   readonly stream: string;
   /** Where the built page lies; where the build puts it, unless given. */
   readonly webFolder?: string;
-  /** Where the application tells its metrics; none unless given. */
-  readonly metricsUrl?: string;
+  /** Where the application runs, and tells how it is; nowhere unless given. */
+  readonly pipeline?: PipelinePlaces;
   /** On 127.0.0.1, for anybody there, unless given. */
   readonly access?: Access;
   /** Where alerts go; none are sent unless given. */
@@ -49,7 +50,8 @@ export async function openDashboard(
   api: KinesisApi,
   world: HostWorld,
 ): Promise<RunningDashboard> {
-  const { port, flag, rowsFolder, stream, webFolder = builtPage(), metricsUrl = '' } = request;
+  const { port, flag, rowsFolder, stream, webFolder = builtPage() } = request;
+  const pipeline = { metricsUrl: '', output: rowsFolder, ...request.pipeline };
   const { access, alerts: toAlert = NO_ALERTS } = request;
   const { clock, warn } = world;
   const files = await filesOf(rowsFolder, warn);
@@ -57,7 +59,7 @@ export async function openDashboard(
   const alerts = opened?.alerts;
   const { observation } = world;
   const service = await startDashboard(
-    { port, flag, webFolder, metricsUrl, alerts, observation, ...(access === undefined ? {} : { access }) },
+    { port, flag, webFolder, pipeline, alerts, observation, ...(access === undefined ? {} : { access }) },
     { now: clock.now, warn, flipped: (flips) => alerts?.flipped(flips) },
   ).catch(async (error: unknown) => {
     await opened?.release();

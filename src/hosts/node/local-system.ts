@@ -112,7 +112,7 @@ export async function runLocalSystem(
         flag: '--dashboard-port',
         rowsFolder: rows,
         stream: STREAMS.enriched,
-        metricsUrl: metrics.url,
+        pipeline: { metricsUrl: metrics.url, modelMetricsUrl: `${services.churnScoring}/metrics` },
         alerts: request.alerts,
       },
       api,

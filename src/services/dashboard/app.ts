@@ -14,14 +14,16 @@ import { companyOf } from './access/viewer.ts';
 import { type ViewerAnswer, viewerSchema } from './access/viewer-schema.ts';
 import { alertsRoute } from './alert-route.ts';
 import type { Dashboard, DashboardWorld } from './dashboard.ts';
+import { pipelineRoute } from './pipeline-route.ts';
+import { Pipeline, type PipelinePlaces } from './pipeline-source.ts';
 import { insightRoutes, openApi } from './routes.ts';
 
 export interface DashboardAppOptions {
   readonly dashboard: Dashboard;
   /** Where the built page lies. */
   readonly webFolder: string;
-  /** Where the application tells its metrics (`…/metrics`); none unless given. */
-  readonly metricsUrl?: string;
+  /** Where the application runs, and tells how it is; nowhere unless given. */
+  readonly pipeline?: PipelinePlaces;
   /** None are sent unless given. */
   readonly alerts?: Pick<Alerts, 'report'> | undefined;
   readonly version: string;
@@ -32,6 +34,8 @@ export interface DashboardAppOptions {
   /** What it tells at /metrics. */
   readonly registries?: readonly Registry[];
 }
+
+const NOWHERE: PipelinePlaces = { metricsUrl: '' };
 
 /** The page asks for nothing from elsewhere, and nobody shows it inside theirs. */
 const SELF_ONLY = {
@@ -51,7 +55,7 @@ const DOCS_CSP = {
 
 /** The dashboard's HTTP: its page, its insights, its feed. */
 export const dashboardApp: FastifyPluginAsync<DashboardAppOptions> = async (server, options) => {
-  const { dashboard, webFolder, metricsUrl = '', alerts, version, access = HERE_FOR_ANYBODY } = options;
+  const { dashboard, webFolder, pipeline: places = NOWHERE, alerts, version, access = HERE_FOR_ANYBODY } = options;
   const { world = { now: Date.now, warn: () => undefined } } = options;
   const { place, signIn: settings } = access;
   await server.register(helmet, {
@@ -75,7 +79,9 @@ export const dashboardApp: FastifyPluginAsync<DashboardAppOptions> = async (serv
   });
   await server.register(metricsRoute, { registries: options.registries ?? [] });
   viewerRoute(server);
-  insightRoutes(server, dashboard, metricsUrl, alerts !== undefined);
+  const pipeline = new Pipeline(places, world.now);
+  insightRoutes(server, dashboard, pipeline.isKnown, alerts !== undefined);
+  pipelineRoute(server, dashboard, pipeline);
   alertsRoute(server, dashboard, alerts);
   feedRoute(server, dashboard, signIn, world);
   await page(server, webFolder);

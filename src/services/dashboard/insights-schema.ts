@@ -14,6 +14,7 @@ import {
   time,
 } from './schema-parts.ts';
 
+export type { PipelineAnswer } from './pipeline-schema.ts';
 export type { AsOf } from './schema-parts.ts';
 
 /**
@@ -277,27 +278,6 @@ export type InsightQuery<N extends InsightName> = z.infer<(typeof INSIGHTS)[N]['
 export type InsightAnswer<N extends InsightName> = z.infer<(typeof INSIGHTS)[N]['answer']>;
 export type InsightRow<N extends InsightName> = InsightAnswer<N>['rows'][number];
 export type InsightTotals<N extends InsightName> = InsightAnswer<N>['totals'];
-
-/**
- * `GET /api/insights/pipeline`: the application's own metrics, asked for at that moment (`asOf.appliedAt`), when the dashboard
- * knows where they are (404 when not, 503 while the application does not answer). `labels` are as Prometheus writes them.
- */
-export const pipelineSchema = z.object({
-  insight: z.literal('pipeline'),
-  title: z.string(),
-  asOf: asOfSchema,
-  totals: z.object({}),
-  rows: z.array(
-    z.object({
-      metric: z.string(),
-      labels: z.string(),
-      value: z.number().nullable(),
-      kind: z.string(),
-      help: z.string(),
-    }),
-  ),
-});
-export type PipelineAnswer = z.infer<typeof pipelineSchema>;
 
 /**
  * `GET /api/insights/alerts`: what was told to whom, and what waits. Newest first; one row for each alert and target, and

@@ -4,8 +4,8 @@ import { NOW } from '../../../test/support/dashboard-rows.ts';
 import { listen, serviceServer } from '../server.ts';
 import { dashboardApp } from './app.ts';
 import { Dashboard } from './dashboard.ts';
-import { pipelineSchema } from './insights-schema.ts';
 import { readMetrics } from './pipeline.ts';
+import { pipelineSchema } from './pipeline-schema.ts';
 
 const METRICS = `# HELP rows_total Rows made, by sink
 # TYPE rows_total counter
@@ -49,7 +49,7 @@ async function metricsServer(status: number, body: string): Promise<string> {
 async function dashboardServer(metricsUrl: string) {
   const dashboard = await Dashboard.open({ now: () => NOW, warn: () => undefined });
   const server = serviceServer();
-  await server.register(dashboardApp, { dashboard, webFolder: '/nowhere', metricsUrl, version: '1' });
+  await server.register(dashboardApp, { dashboard, webFolder: '/nowhere', pipeline: { metricsUrl }, version: '1' });
   closing.push(
     () => dashboard.close(),
     () => server.close(),

@@ -1,9 +1,7 @@
 import { messageOf } from '../../base/errors.ts';
-import type { PipelineAnswer } from './insights-schema.ts';
+import type { MetricRow } from './pipeline-schema.ts';
 
-type Row = PipelineAnswer['rows'][number];
-
-export type Scraped = { readonly rows: readonly Row[] } | { readonly problem: string };
+export type Scraped = { readonly rows: readonly MetricRow[] } | { readonly problem: string };
 
 const PATIENCE_MS = 2000;
 const MOST_CHARACTERS = 1024 * 1024;
@@ -26,10 +24,10 @@ export async function scrape(metricsUrl: string): Promise<Scraped> {
 }
 
 /** Prometheus' text format 0.0.4. Lines that are none are left out; what is no finite number is null. */
-export function readMetrics(text: string): readonly Row[] {
+export function readMetrics(text: string): readonly MetricRow[] {
   const kinds = new Map<string, string>();
   const helps = new Map<string, string>();
-  const rows: Row[] = [];
+  const rows: MetricRow[] = [];
   for (const line of text.split('\n')) {
     const told = /^# (HELP|TYPE) (\S+) (.*)$/.exec(line);
     if (told?.[2] !== undefined && told[3] !== undefined) (told[1] === 'HELP' ? helps : kinds).set(told[2], told[3]);

@@ -9,24 +9,16 @@ import {
   catalogueSchema,
   INSIGHTS,
   type InsightName,
-  pipelineSchema,
   problemSchema,
   statusSchema,
 } from './insights-schema.ts';
-import { scrape } from './pipeline.ts';
+import { PIPELINE } from './pipeline-schema.ts';
 
 export const FORMAT = {
   format: z.enum(['json', 'csv']).optional().meta({ description: 'also chosen by Accept: text/csv' }),
 };
 /** zod reads what came (its messages name the field), and answers are ours: the schemas given to Fastify are for OpenAPI. */
 export const OWN = { validatorCompiler: () => () => true, serializerCompiler: () => JSON.stringify };
-const PIPELINE_TITLE = 'Metrics of the application, as they are now';
-const PIPELINE = {
-  title: PIPELINE_TITLE,
-  href: '/api/insights/pipeline',
-  columns: Object.keys(pipelineSchema.shape.rows.element.shape),
-  about: { insight: 'pipeline', title: PIPELINE_TITLE },
-};
 /** Asked by a route of its own. */
 export const ALERTS = {
   name: 'alerts',
@@ -40,11 +32,10 @@ const NAMES = Object.keys(INSIGHTS) as InsightName[];
 export function insightRoutes(
   api: FastifyInstance,
   dashboard: Dashboard,
-  metricsUrl: string,
+  hasPipeline: boolean,
   hasAlerts: boolean,
 ): void {
   for (const name of NAMES) insightRoute(api, dashboard, name);
-  pipelineRoute(api, dashboard, metricsUrl);
   api.get(
     '/api/insights',
     {
@@ -55,7 +46,7 @@ export function insightRoutes(
     async ({ viewer }) => {
       const isForAll = companyOf(viewer) === undefined;
       const names = isForAll ? NAMES : NAMES.filter((name) => FOR_TENANTS.has(name));
-      return catalogue(names, isForAll && metricsUrl !== '', isForAll && hasAlerts);
+      return catalogue(names, isForAll && hasPipeline, isForAll && hasAlerts);
     },
   );
   api.get(
@@ -106,44 +97,6 @@ function insightRoute(api: FastifyInstance, dashboard: Dashboard, name: InsightN
   );
 }
 
-function pipelineRoute(api: FastifyInstance, dashboard: Dashboard, metricsUrl: string): void {
-  const problem = openApi(problemSchema);
-  const response = {
-    200: openApi(pipelineSchema),
-    404: { description: 'the dashboard does not know where they are', ...problem },
-    503: { description: 'the application does not answer', ...problem },
-  };
-  api.get<{ Querystring: Record<string, unknown> }>(
-    PIPELINE.href,
-    {
-      ...OWN,
-      config: { access: 'staff' },
-      schema: { summary: PIPELINE.title, querystring: openApi(z.strictObject(FORMAT), 'input'), response },
-    },
-    async (request, reply) => {
-      const read = z.strictObject(FORMAT).safeParse(given(request.query));
-      if (!read.success) return reply.status(400).send({ message: problemOf(read.error) });
-      if (metricsUrl === '') {
-        return reply
-          .status(404)
-          .send({ message: 'this dashboard was not told where the metrics of the application are' });
-      }
-      const scraped = await scrape(metricsUrl);
-      if ('problem' in scraped) return reply.status(503).header('retry-after', '2').send({ message: scraped.problem });
-      const { tenants: _, companiesNotShown: __, ...asOf } = await dashboard.status();
-      const answer = {
-        ...PIPELINE.about,
-        asOf: { ...asOf, appliedAt: asOf.now, eventTime: null },
-        totals: {},
-        ...scraped,
-      };
-      reply.header('cache-control', 'no-store');
-      if (!wantsCsv(request, read.data.format)) return answer;
-      return sendCsv(reply, 'pipeline', answer.asOf, csvOf(PIPELINE.columns, answer.rows));
-    },
-  );
-}
-
 export function sendCsv(
   reply: FastifyReply,
   name: InsightName | 'pipeline' | 'alerts',
@@ -171,11 +124,10 @@ function catalogue(names: readonly InsightName[], withPipeline: boolean, withAle
     columns: Object.keys(INSIGHTS[name].row.shape),
     parameters: Object.keys(INSIGHTS[name].query.shape),
   }));
-  const { title, href, columns } = PIPELINE;
   return {
     insights: [
       ...insights,
-      ...(withPipeline ? [{ name: 'pipeline', title, href, columns, parameters: [] }] : []),
+      ...(withPipeline ? [{ ...PIPELINE, parameters: [] }] : []),
       ...(withAlerts ? [{ ...ALERTS, parameters: [] }] : []),
     ],
   };

@@ -9,6 +9,7 @@ import { type Access, HERE_FOR_ANYBODY } from './access/settings.ts';
 import { dashboardApp } from './app.ts';
 import { Dashboard, type DashboardWorld } from './dashboard.ts';
 import { dashboardMetrics } from './dashboard-metrics.ts';
+import type { PipelinePlaces } from './pipeline-source.ts';
 
 export interface StartDashboardOptions {
   /** 0 takes a free one. */
@@ -17,8 +18,8 @@ export interface StartDashboardOptions {
   readonly flag: string;
   /** Where the built page lies. */
   readonly webFolder: string;
-  /** Where the application tells its metrics; none unless given. */
-  readonly metricsUrl?: string;
+  /** Where the application runs, and tells how it is; nowhere unless given. */
+  readonly pipeline?: PipelinePlaces;
   readonly observation?: Observation | undefined;
   /** On 127.0.0.1, for anybody there, unless given. */
   readonly access?: Access;
@@ -38,7 +39,7 @@ export interface RunningDashboardService {
 
 /** @throws TenantAnalyticsError PORT_TAKEN, or SERVICE_FAILED */
 export async function startDashboard(
-  { port, flag, webFolder, metricsUrl = '', alerts, observation, access = HERE_FOR_ANYBODY }: StartDashboardOptions,
+  { port, flag, webFolder, pipeline, alerts, observation, access = HERE_FOR_ANYBODY }: StartDashboardOptions,
   world: DashboardWorld,
 ): Promise<RunningDashboardService> {
   const dashboard = await Dashboard.open(world);
@@ -48,8 +49,8 @@ export async function startDashboard(
     const registry = dashboardMetrics(dashboard);
     observeRequests(server, { ...observation, service: 'dashboard', registry });
     const registries = [registry];
-    const options = { dashboard, webFolder, metricsUrl, alerts, version: version(), access, world, registries };
-    await server.register(dashboardApp, options);
+    const options = { dashboard, webFolder, alerts, version: version(), access, world, registries };
+    await server.register(dashboardApp, { ...options, ...(pipeline === undefined ? {} : { pipeline }) });
     const url = await listen(server, { port, host, what: 'the dashboard', flag });
     const listensAt = tls === undefined ? url : url.replace(/^http:/, 'https:');
     return {

@@ -38,6 +38,22 @@ export function bytes(value: number | null | undefined): string {
   return `${unit === 0 ? whole.format(left) : fine.format(left)} ${units[unit]}`;
 }
 
+/** 340 ms, 2.5 s, 12 min, 3.2 h, 4 days: of a length of time in seconds. */
+export function duration(seconds: number | null | undefined): string {
+  if (seconds === null || seconds === undefined) return NOTHING;
+  if (seconds === 0) return '0 s';
+  if (seconds < 1) return `${count(Math.max(1, Math.round(seconds * 1000)))} ms`;
+  if (seconds < 120) return `${count(seconds)} s`;
+  if (seconds < 7200) return `${count(seconds / 60)} min`;
+  return seconds < 172_800 ? `${count(seconds / 3600)} h` : `${count(seconds / 86_400)} days`;
+}
+
+/** 0.04, 3.1 or 1,234 a second. */
+export function rate(value: number | null | undefined): string {
+  if (value === null || value === undefined) return NOTHING;
+  return `${value > 0 && value < 1 ? value.toPrecision(1) : count(value)}/s`;
+}
+
 /** 2026-11-22, UTC. */
 export function day(at: number | string | null | undefined): string {
   if (at === null || at === undefined) return NOTHING;
