@@ -54,19 +54,22 @@ const NOTHING: Insight<Name> = { answer: undefined, failure: undefined };
 
 /**
  * The numbers of one insight, kept up to date while the component stands. Components that ask the same share a call. Without
- * `isAsked` nothing is asked: not all may ask everything.
+ * `isAsked` nothing is asked: not all may ask everything. `everyMs`: it changes without a row that comes; asked again so
+ * often while the page is seen.
  */
-export function useInsight<N extends Name>(name: N, query?: Query<N>, isAsked = true): Insight<N> {
+export function useInsight<N extends Name>(name: N, query?: Query<N>, isAsked = true, everyMs?: number): Insight<N> {
   const entry = isAsked ? hold(addressOf(name, query ?? {})) : undefined;
   useEffect(() => {
     if (entry === undefined) return;
     entry.readers++;
     if (Date.now() - entry.askedAt > FRESH_MS) void ask(entry);
+    const again = everyMs === undefined ? undefined : setInterval(() => !document.hidden && void ask(entry), everyMs);
     return () => {
+      clearInterval(again);
       entry.readers--;
       if (entry.readers === 0) giveUp(entry);
     };
-  }, [entry]);
+  }, [entry, everyMs]);
   return (entry?.state.value ?? NOTHING) as Insight<N>;
 }
 

@@ -8,10 +8,11 @@ import { type Insight, useInsight } from '../state/insight.ts';
 type Metric = PipelineAnswer['rows'][number];
 
 const EVERYTHING = 1000;
+const AGAIN_MS = 5000;
 
 /** How the application is doing on the host that runs it, as that tells it. */
 export function Pipeline() {
-  const pipeline = useInsight('pipeline');
+  const pipeline = useInsight('pipeline', {}, true, AGAIN_MS);
   // Nothing was ever told: one place says why, rather than each.
   if (pipeline.answer === undefined && pipeline.failure !== undefined) {
     return (
