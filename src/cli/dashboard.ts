@@ -14,6 +14,8 @@ interface DashboardOptions extends ObservingOptions, AccessOptions, AlertOptions
   readonly stream: string;
   readonly endpoint: string;
   readonly region: string;
+  readonly s3Endpoint: string;
+  readonly s3PathStyle: boolean;
   readonly metricsUrl: string;
   readonly flinkUrl: string;
   readonly flinkJob: string;
@@ -24,10 +26,12 @@ export function dashboardCommand(): Command {
   const command = new Command('dashboard')
     .description('the dashboard alone: customers, jobs and risk from the rows and the stream of enriched companies')
     .option('--port <port>', '0: a free one', '8080')
-    .option('--rows <dir>', 'JSON rows written before, read at the start', '')
+    .option('--rows <place>', 'JSON rows written before, read at the start: a folder, or s3://bucket/prefix', '')
     .option('--stream <name>', 'of enriched companies', 'enrichedcompanies')
     .option('--endpoint <url>', "of a local Kinesis; empty: the region's", '')
-    .option('--region <region>', 'region of the stream', 'us-west-2')
+    .option('--region <region>', 'region of the stream and of the bucket', 'us-west-2')
+    .option('--s3-endpoint <url>', "of a local S3; empty: the region's", '')
+    .option('--s3-path-style', 'address buckets in the path', false)
     .option('--metrics-url <url>', 'where the Node host tells its metrics (http://…/metrics)', '')
     .option('--flink-url <url>', "of Flink's web UI and REST API, when the application runs there (http://…:8081)", '')
     .option('--flink-job <id>', 'of its job; empty: the only one named CompanyJobProcessing', '')
@@ -42,6 +46,7 @@ ${ACCESS_HELP}
 
 It keeps nothing but its alerts: each start reads the rows in --rows, then the stream from its oldest record.
 The view Pipeline, and /api/insights/pipeline, show the application on whichever host answers, Node or Flink.
+From s3:// it needs s3:ListBucket and s3:GetObject, and up to about 400 MiB in the temporary folder (TMPDIR) while it reads.
 Its numbers are at /api/insights, /docs tells how to ask for them; tenant-analytics insights shows them in a terminal.
 ${ALERTS_HELP}
 Ctrl-C stops it.`,
@@ -67,12 +72,14 @@ function pipelineOf({ metricsUrl, flinkUrl, flinkJob, modelMetricsUrl }: Dashboa
 }
 
 async function runCommand(options: DashboardOptions): Promise<void> {
-  const { port, rows, stream, endpoint, region } = options;
+  const { port, rows, stream, endpoint, region, s3Endpoint, s3PathStyle } = options;
   const access = accessOf(options, process.env);
   const alerts = alertsOf(options, 'data/alerts');
+  const s3 = { region, endpoint: s3Endpoint, pathStyle: s3PathStyle, parameter: '--rows' };
   const place = {
     port: portOf(port, '--port'),
     rowsFolder: rows,
+    s3,
     stream,
     endpoint,
     region,

@@ -182,15 +182,12 @@ test('rows that are in the files and on the stream count once, from the oldest r
   await expectNumbersOf(url, [...rows, liveRow, { ...liveRow, version: 2 }]);
 });
 
-test('a folder that is not there yet has no rows; rows in S3 are not read, and it says so', async () => {
+test('a folder that is not there yet has no rows', async () => {
   const stream = await newStream(1);
   await put(api, stream, [{ partitionKey: 'a', data: JSON.stringify(row()) }]);
   const fresh = await opened(`${await temporaryFolder()}/none`, stream);
   await untilRows(fresh.url, 1);
   expect(fresh.warnings).toEqual([]);
-  const s3 = await opened('s3://bucket/enriched', stream);
-  await untilRows(s3.url, 1);
-  expect(s3.warnings[0]).toContain('s3://bucket/enriched');
 });
 
 test('a stream that is not there is told as the failure of the dashboard', async () => {

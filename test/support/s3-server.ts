@@ -173,7 +173,7 @@ export class S3Server {
     const isTruncated = sorted.length > most;
     const items = page.map((name) =>
       this.objects.has(name)
-        ? `<Contents><Key>${name}</Key></Contents>`
+        ? `<Contents><Key>${name}</Key><Size>${this.objects.get(name)?.length}</Size></Contents>`
         : `<CommonPrefixes><Prefix>${name}</Prefix></CommonPrefixes>`,
     );
     const next = isTruncated ? `<NextContinuationToken>${page.at(-1)}</NextContinuationToken>` : '';

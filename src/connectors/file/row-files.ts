@@ -2,19 +2,27 @@ import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { messageOf, TenantAnalyticsError } from '../../base/errors.ts';
 
+/** Hidden files and folders (unfinished parts, state) and those that begin with `_` (dead letters) are no rows. */
+const NO_ROWS = /^[._]/;
+
+/** Whether a path below a folder of rows, with slashes, is that of a committed file of rows with this ending. */
+export function isRowFile(path: string, extension: string): boolean {
+  return path.endsWith(extension) && !path.split('/').some((name) => NO_ROWS.test(name));
+}
+
 /**
- * The committed files with this ending below a folder, in the order of their paths. Hidden files and folders (unfinished
- * parts, state) and those that begin with `_` (dead letters) are left out, as by all tools that read such folders.
+ * The committed files with this ending below a folder, in the order of their paths. What is no rows is left out, as by all
+ * tools that read such folders.
  * @throws TenantAnalyticsError INPUT_UNREADABLE when the folder cannot be read
  */
 export async function rowFiles(folder: string, extension: string): Promise<string[]> {
-  return filesBelow(folder, (name) => !/^[._]/.test(name) && name.endsWith(extension));
+  return filesBelow(folder, (name) => isRowFile(name, extension));
 }
 
 /** The same, with the parts that are still written to. What they hold may be made anew after a crash. */
 export async function rowFilesAndOpenParts(folder: string, extension: string): Promise<string[]> {
   const isOpenPart = (name: string) => name.startsWith('.part-') && name.endsWith(`${extension}.inprogress`);
-  return filesBelow(folder, (name) => isOpenPart(name) || (!/^[._]/.test(name) && name.endsWith(extension)));
+  return filesBelow(folder, (name) => isOpenPart(name) || isRowFile(name, extension));
 }
 
 async function filesBelow(folder: string, isWanted: (name: string) => boolean): Promise<string[]> {
@@ -25,7 +33,7 @@ async function filesBelow(folder: string, isWanted: (name: string) => boolean): 
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const path = `${folder}/${entry.name}`;
     if (!entry.isDirectory()) files.push(...(isWanted(entry.name) ? [path] : []));
-    else if (!/^[._]/.test(entry.name)) files.push(...(await filesBelow(path, isWanted)));
+    else if (!NO_ROWS.test(entry.name)) files.push(...(await filesBelow(path, isWanted)));
   }
   return files;
 }

@@ -12,22 +12,44 @@ const OUTAGE_FAILURES = 3;
 /** Whether to give up after this many failures of one call. */
 export type GivesUp = (failure: S3Failure, failures: number) => boolean;
 
+/** What a person is told of an outage. */
+export interface OutageTexts {
+  readonly refused: (place: string, failure: S3Failure) => string;
+  readonly away: (place: string, failure: S3Failure) => string;
+  readonly over: (place: string) => string;
+}
+
+const ROWS_TO_S3: OutageTexts = {
+  refused: (place, failure) =>
+    `${place} refuses rows: ${failure.message}. ${mendingOf(failure)} Until then rows wait on this machine, and no more are made once they fill their space; nothing is lost.`,
+  away: (place, failure) =>
+    `${place} takes no rows: ${failure.message}. They wait on this machine, and are sent as soon as it does.`,
+  over: (place) => `${place} takes rows again.`,
+};
+
 /**
  * Calls that are repeated until S3 takes them, with exponential back-off and full jitter. A person is told once when an
  * outage begins, once more when it turns out to be one that only a person can end, and once when it is over.
  */
 export class Persistence {
-  readonly #world: World;
+  readonly #world: Pick<World, 'random' | 'sleep' | 'warn'>;
   readonly #place: string;
   readonly #signal: AbortSignal;
+  readonly #texts: OutageTexts;
   /** Over all calls, since the last one that succeeded. */
   #failures = 0;
   #told: S3FailureKind | undefined;
 
-  constructor(world: World, place: string, signal: AbortSignal) {
+  constructor(
+    world: Pick<World, 'random' | 'sleep' | 'warn'>,
+    place: string,
+    signal: AbortSignal,
+    texts: OutageTexts = ROWS_TO_S3,
+  ) {
     this.#world = world;
     this.#place = place;
     this.#signal = signal;
+    this.#texts = texts;
   }
 
   /**
@@ -54,7 +76,7 @@ export class Persistence {
     this.#failures = 0;
     if (this.#told === undefined) return;
     this.#told = undefined;
-    this.#world.warn(`${this.#place} takes rows again.`);
+    this.#world.warn(this.#texts.over(this.#place));
   }
 
   #failed(failure: S3Failure): void {
@@ -62,14 +84,10 @@ export class Persistence {
     if (failure.kind === 'refused') {
       if (this.#told === 'refused') return;
       this.#told = 'refused';
-      this.#world.warn(
-        `${this.#place} refuses rows: ${failure.message}. ${mendingOf(failure)} Until then rows wait on this machine, and no more are made once they fill their space; nothing is lost.`,
-      );
+      this.#world.warn(this.#texts.refused(this.#place, failure));
     } else if (this.#told === undefined && this.#failures >= OUTAGE_FAILURES) {
       this.#told = failure.kind;
-      this.#world.warn(
-        `${this.#place} takes no rows: ${failure.message}. They wait on this machine, and are sent as soon as it does.`,
-      );
+      this.#world.warn(this.#texts.away(this.#place, failure));
     }
   }
 }

@@ -44,6 +44,11 @@ export interface StartedUpload {
   readonly id: string;
 }
 
+export interface FoundObject {
+  readonly key: string;
+  readonly bytes: number;
+}
+
 /**
  * One `s3://bucket/prefix`, as this program asks it. Nothing is retried here. Every method throws S3Failure, at once when
  * the signal is aborted; after that nothing more is sent.
@@ -100,6 +105,18 @@ export class S3Bucket {
   async check(): Promise<void> {
     const command = new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: this.prefix, MaxKeys: 1 });
     await this.#ask((abortSignal) => this.#client.send(command, { abortSignal }));
+  }
+
+  /** Up to a thousand of the objects under the prefix, in the order of their keys, from where the page before ended. */
+  async objects(from?: string): Promise<{ readonly objects: readonly FoundObject[]; readonly next?: string }> {
+    const page = { Prefix: this.prefix, ContinuationToken: from };
+    const command = new ListObjectsV2Command({ Bucket: this.#bucket, ...page });
+    const listed = await this.#ask((abortSignal) => this.#client.send(command, { abortSignal }));
+    const objects = (listed.Contents ?? []).flatMap(({ Key, Size = 0 }) =>
+      Key === undefined ? [] : [{ key: Key, bytes: Size }],
+    );
+    if (listed.IsTruncated !== true) return { objects };
+    return { objects, next: present(listed.NextContinuationToken, 'where the list goes on') };
   }
 
   /** The folders directly under the prefix, without it and without slashes. */

@@ -1,14 +1,11 @@
-import { stat } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { aborted } from '../../base/abort.ts';
-import { messageOf, systemCode, TenantAnalyticsError } from '../../base/errors.ts';
-import { rowFiles } from '../../connectors/file/row-files.ts';
+import { TenantAnalyticsError } from '../../base/errors.ts';
 import { type KinesisApi, KinesisFailure } from '../../connectors/kinesis/kinesis-api.ts';
 import { type Access, type AccessRequest, readAccess } from '../../services/dashboard/access/settings.ts';
-import type { RowFile } from '../../services/dashboard/catch-up.ts';
 import type { PipelinePlaces } from '../../services/dashboard/pipeline-source.ts';
 import { builtPage, startDashboard } from '../../services/dashboard/start.ts';
 import { type AlertsRequest, NO_ALERTS, openAlerts } from './alerts.ts';
+import { openRows, type S3Place } from './dashboard-rows.ts';
 import type { HostWorld } from './node-world.ts';
 import { openKinesis } from './open-kinesis.ts';
 import { followStream } from './stream-feed.ts';
@@ -18,8 +15,10 @@ export interface DashboardRequest {
   readonly port: number;
   /** The flag of the command line that chooses the port: for who is refused. */
   readonly flag: string;
-  /** JSON rows written before, a path or a file: URL; what is not there has no rows. Empty: none are read. */
+  /** JSON rows written before: a path, a `file:` URL or `s3://bucket/prefix`; what is not there has no rows. Empty: none are read. */
   readonly rowsFolder: string;
+  /** For rows in S3. */
+  readonly s3?: S3Place;
   /** Of enriched companies. */
   readonly stream: string;
   /** Where the built page lies; where the build puts it, unless given. */
@@ -43,7 +42,7 @@ export interface RunningDashboard {
 
 /**
  * The dashboard on this machine. It answers at once, and says that its numbers grow until it has caught up: with the rows
- * in files, then with the stream from the oldest record that it keeps. Rows that are in both count once.
+ * in files or in S3, then with the stream from the oldest record that it keeps. Rows that are in both count once.
  */
 export async function openDashboard(
   request: DashboardRequest,
@@ -54,8 +53,11 @@ export async function openDashboard(
   const pipeline = { metricsUrl: '', output: rowsFolder, ...request.pipeline };
   const { access, alerts: toAlert = NO_ALERTS } = request;
   const { clock, warn } = world;
-  const files = await filesOf(rowsFolder, warn);
-  const opened = await openAlerts(toAlert, world);
+  const rows = await openRows(rowsFolder, request.s3, world);
+  const opened = await openAlerts(toAlert, world).catch(async (error: unknown) => {
+    await rows.close();
+    throw error;
+  });
   const alerts = opened?.alerts;
   const { observation } = world;
   const service = await startDashboard(
@@ -63,13 +65,14 @@ export async function openDashboard(
     { now: clock.now, warn, flipped: (flips) => alerts?.flipped(flips) },
   ).catch(async (error: unknown) => {
     await opened?.release();
+    await rows.close();
     throw error;
   });
   const { dashboard, url } = service;
   const over = new AbortController();
   let isAtTip = () => false;
   const alerting = alerts?.run({ url, activity: () => dashboard.activity(), isAtTip: () => isAtTip() }, over.signal);
-  const catching = dashboard.catchUp(files, over.signal);
+  const catching = dashboard.catchUp(rows.files, over.signal);
   const following = catching.then(async () => {
     if (over.signal.aborted) return;
     alerts?.caughtUp();
@@ -92,6 +95,7 @@ export async function openDashboard(
     failed,
     async stop() {
       over.abort();
+      await rows.close();
       await following.catch(() => undefined);
       await alerting?.catch(() => undefined);
       await opened?.release();
@@ -120,34 +124,6 @@ function explained(error: unknown, stream: string): unknown {
             `cannot reach stream ${stream}: ${came}. Look at the network, and start again.`,
           ] as const);
   return new TenantAnalyticsError(code, `The dashboard: ${message}`, { cause: error });
-}
-
-async function filesOf(rowsFolder: string, warn: (message: string) => void): Promise<readonly RowFile[]> {
-  if (rowsFolder === '') return [];
-  if (rowsFolder.startsWith('s3://')) {
-    warn(
-      `The dashboard does not read the rows in ${rowsFolder}: it begins with the oldest record that the stream still has. Copy the rows to a folder, and name that, to see more.`,
-    );
-    return [];
-  }
-  const folder = rowsFolder.startsWith('file:') ? fileURLToPath(rowsFolder) : rowsFolder;
-  try {
-    await stat(folder);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return []; // nothing was written yet
-    throw new TenantAnalyticsError('INPUT_UNREADABLE', `Cannot read ${folder}: ${messageOf(error)}.`, { cause: error });
-  }
-  const paths = await rowFiles(folder, '.jsonl');
-  const files = await Promise.all(paths.map(sized));
-  return files.filter((file) => file !== undefined);
-}
-
-/** Undefined when it is gone: a part that was taken back after a crash. */
-async function sized(path: string): Promise<RowFile | undefined> {
-  return stat(path).then(
-    ({ size }) => ({ path, bytes: size }),
-    () => undefined,
-  );
 }
 
 export interface DashboardProcess extends Omit<DashboardRequest, 'flag' | 'access'> {

@@ -12,7 +12,7 @@ import { startLocalKinesis } from '../../services/local-kinesis/local-kinesis.ts
 import { SIMULATOR_DEFAULTS, simulate } from '../../services/simulator/simulate.ts';
 import { seedCompanies, type Tenant } from '../../services/tenant-manager/seed-companies.ts';
 import { type AlertsRequest, checkAlerts } from './alerts.ts';
-import { openDashboard } from './dashboard.ts';
+import { type DashboardRequest, openDashboard } from './dashboard.ts';
 import { eventWriter } from './event-writer.ts';
 import { serveMetrics } from './metrics-server.ts';
 import type { HostWorld } from './node-world.ts';
@@ -110,7 +110,7 @@ export async function runLocalSystem(
       {
         port: request.dashboardPort,
         flag: '--dashboard-port',
-        rowsFolder: rows,
+        ...rowsOf(request.texts, rows),
         stream: STREAMS.enriched,
         pipeline: { metricsUrl: metrics.url, modelMetricsUrl: `${services.churnScoring}/metrics` },
         alerts: request.alerts,
@@ -218,6 +218,20 @@ async function startServices(
   );
   closing.push(() => tenantManager.stop());
   return { tenantManager: tenantManager.url, churnScoring: churnScoring.url, apiKey };
+}
+
+/** Where the application writes its rows: the user may have set another place than the folder of this system. */
+function rowsOf(texts: ParameterTexts, folder: string): Pick<DashboardRequest, 'rowsFolder' | 's3'> {
+  const { ConsumerConfigProperties: consumer = {}, ApplicationConfigProperties: application = {} } = texts;
+  return {
+    rowsFolder: application.S3SinkPath ?? folder,
+    s3: {
+      region: consumer['aws.region'] ?? 'us-west-2',
+      endpoint: application['s3.endpoint'] ?? '',
+      pathStyle: application['s3.pathStyle'] === 'true',
+      parameter: 'S3SinkPath',
+    },
+  };
 }
 
 /** The parameters of a local system, where the user has not set others. */

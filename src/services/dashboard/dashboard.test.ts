@@ -18,6 +18,7 @@ import {
   TODAY,
 } from '../../../test/support/dashboard-rows.ts';
 import { DAY_MS, isoDate } from '../../base/time.ts';
+import type { RowFile } from './catch-up.ts';
 import { Dashboard } from './dashboard.ts';
 import { INSIGHTS, type InsightName, type InsightQuery } from './insights-schema.ts';
 
@@ -53,7 +54,11 @@ let files = 0;
 async function written(lines: readonly string[]) {
   const path = `${folder}/part-${files++}.jsonl`;
   await writeFile(path, lines.map((line) => `${line}\n`).join(''));
-  return { path, bytes: 1 };
+  return fileAt(path, 1);
+}
+
+function fileAt(path: string, bytes: number): RowFile {
+  return { name: path, bytes, open: async () => ({ path, release: async () => {} }) };
 }
 
 const MOST = { limit: 10_000 };
@@ -332,7 +337,7 @@ test('lines of files that are no rows are left out and counted, and a file that 
     '{"companyID":"x"}',
     JSON.stringify(row({ version: 2 })),
   ];
-  const gone = { path: `${folder}/gone-[1]*.jsonl`, bytes: 1 };
+  const gone = fileAt(`${folder}/gone-[1]*.jsonl`, 1);
   await dashboard.catchUp([await written(lines), gone], new AbortController().signal);
   expect((await dashboard.status()).rows).toBe(2);
   expect(warnings[0]).toContain('gone-');

@@ -4,7 +4,7 @@ import { dayOf } from '../../base/time.ts';
 import type { News } from '../alerts/alert.ts';
 import type { AlertsSource } from '../alerts/alerts.ts';
 import { activityOf, newsOfFlips } from './alert-input.ts';
-import { catchUp, type RowFile } from './catch-up.ts';
+import { catchUp, type RowFiles } from './catch-up.ts';
 import { Feed } from './feed.ts';
 import { answered, COMPANY, valuesOf } from './insight-sql.ts';
 import { answer, asOfView } from './insights.ts';
@@ -65,13 +65,13 @@ export class Dashboard {
   }
 
   /** Reads rows that were written before. Until it is done, answers say that they grow. */
-  async catchUp(files: readonly RowFile[], signal: AbortSignal): Promise<void> {
+  async catchUp(files: RowFiles, signal: AbortSignal): Promise<void> {
     this.#state = 'catching-up';
-    const { flipped } = this.#world;
-    const tell = (flips: Applied['flips']) => flipped?.(newsOfFlips(flips));
-    const { unusable } = await catchUp(this.#store, files, this.#world.warn, signal, tell);
+    const { warn } = this.#world;
+    const flipped = (flips: Applied['flips']) => this.#world.flipped?.(newsOfFlips(flips));
+    const { unusable } = await catchUp(this.#store, files, { warn, signal, flipped });
     this.#state = 'live';
-    if (unusable > 0) this.#world.warn(`The dashboard left out ${unusable} lines of files of rows: they are no rows.`);
+    if (unusable > 0) warn(`The dashboard left out ${unusable} lines of files of rows: they are no rows.`);
   }
 
   /** A record of `enrichedcompanies`; seen in answers in about COLLECT_MS. */

@@ -125,9 +125,7 @@ test("on Flink the job's REST API tells the same, under the same names", async (
 
 test('a job that failed is shown as such; one that is not there, or one of several, is said in words', async () => {
   const failed = { id: JOB, state: 'FAILED' };
-  const told = await answered(
-    new Pipeline(flinkPlaces(await flinkOf(() => running({ jobs: [failed] }))), () => NOW),
-  );
+  const told = await answered(new Pipeline(flinkPlaces(await flinkOf(() => running({ jobs: [failed] }))), () => NOW));
   expect(told.host).toMatchObject({ state: 'FAILED', isRunning: false });
   expect(told.checkpoint.bytes).toBe(5_000_000);
   const other = await flinkOf(() => running({ jobs: [{ id: JOB, state: 'RUNNING', name: 'Other' }] }));
