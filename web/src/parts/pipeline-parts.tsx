@@ -50,7 +50,9 @@ export function Host({ insight: { answer } }: Props) {
 
 export function Tiles({ insight }: Props) {
   const { answer } = insight;
-  return <Stats label="How the application is" insight={insight} stats={answer === undefined ? WAITING : tiles(answer)} />;
+  return (
+    <Stats label="How the application is" insight={insight} stats={answer === undefined ? WAITING : tiles(answer)} />
+  );
 }
 
 const WAITING: readonly Stat[] = ['Records in', 'Rows out', 'Watermark delay', 'Checkpoint age'].map((name) => ({
@@ -235,7 +237,8 @@ function factsOf({ model }: PipelineAnswer): readonly Fact[] {
     { name: 'Rows scored', value: count(rows) },
     {
       name: 'Drift (PSI, 0.25 is much)',
-      value: drift === null ? `not known yet, of ${count(windowRows)} rows` : `${drift.psi.toFixed(3)}, ${drift.feature}`,
+      value:
+        drift === null ? `not known yet, of ${count(windowRows)} rows` : `${drift.psi.toFixed(3)}, ${drift.feature}`,
     },
     { name: 'Unknown industries', value: percent(unknownIndustryRatio) },
     { name: 'Outcomes told', value: count(outcomes) },
