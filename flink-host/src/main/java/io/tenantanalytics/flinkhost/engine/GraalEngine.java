@@ -147,7 +147,7 @@ final class GraalEngine implements ScriptEngine {
         () -> {
           if (replaced) fetchBuffers();
           copyOut(written);
-          return output.clear().limit(written);
+          return output.limit(written);
         });
   }
 
@@ -181,6 +181,7 @@ final class GraalEngine implements ScriptEngine {
   }
 
   private void copyOut(int length) {
+    output.clear(); // it ended with the answer before, which may have been shorter
     int at = 0;
     for (; at + 8 <= length; at += 8) output.putLong(at, outputScript.readBufferLong(ORDER, at));
     for (; at < length; at++) output.put(at, outputScript.readBufferByte(at));

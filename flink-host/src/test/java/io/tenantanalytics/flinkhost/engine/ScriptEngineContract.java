@@ -90,7 +90,7 @@ abstract class ScriptEngineContract {
   @Test
   void exchangesBytesOfGrowingAndShrinkingSizes() {
     ScriptEngine engine = open();
-    for (int size : new int[] {0, 1, 7, 8, 63, 64, 65, 4096, 10, 1_000_003, 5, 3_000_000, 0}) {
+    for (int size : new int[] {0, 1, 7, 8, 63, 64, 65, 4096, 10, 4000, 1_000_003, 5, 3_000_000, 0, 17}) {
       assertArrayEquals(pattern(size), exchange(engine, pattern(size)), "size " + size);
     }
   }
