@@ -131,13 +131,14 @@ export async function replayOnFlink(options: FlinkReplayOptions): Promise<void> 
 
 /** How a job is doing, as a line now and then, and at once when its state or restarts change. */
 function readingLines(now: () => number): (reading: JobReading) => void {
-  let told = { at: 0, state: '', restarts: 0 };
+  let told: { at: number; state: string; restarts: number | undefined } = { at: 0, state: '', restarts: undefined };
   return (reading) => {
-    const { state, restarts } = reading;
+    const { state } = reading;
+    const restarts = reading.restarts ?? told.restarts;
     const isNews = state !== told.state || restarts !== told.restarts;
     if (!isNews && now() - told.at < STATUS_INTERVAL_MS) return;
     told = { at: now(), state, restarts };
-    warn(readingText(reading, told.at));
+    warn(readingText({ ...reading, restarts }, told.at));
   };
 }
 
@@ -151,7 +152,7 @@ function readingText(
     `parallelism ${parallelism}`,
     `records since its start ${grouped(records)}`,
     `checkpoint ${age} (${grouped(checkpoints)})`,
-    `restarts ${grouped(restarts)}`,
+    `restarts ${restarts === undefined ? 'not told yet' : grouped(restarts)}`,
   ].join(' · ');
 }
 

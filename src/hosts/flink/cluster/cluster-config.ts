@@ -58,7 +58,8 @@ export function clusterConfig({ folder, slots, zooKeeper, extra }: ConfigRequest
     'heartbeat.interval': '1 s',
     'heartbeat.timeout': '30 s',
     'restart-strategy.type': 'exponential-delay',
-    'restart-strategy.exponential-delay.initial-backoff': '500 ms',
+    // Longer than the death of a TaskManager goes unnoticed (2 s): sooner, the job is deployed to the dead one once more.
+    'restart-strategy.exponential-delay.initial-backoff': '3 s',
     'restart-strategy.exponential-delay.max-backoff': '10 s',
 
     'execution.checkpointing.storage': 'filesystem',
