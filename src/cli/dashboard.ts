@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { TenantAnalyticsError } from '../base/errors.ts';
+import type { DashboardProcess } from '../hosts/node/dashboard.ts';
 import { nodeWorld } from '../hosts/node/node-world.ts';
-import type { PipelinePlaces } from '../services/dashboard/pipeline-source.ts';
 import { ALERTS_HELP, type AlertOptions, alertsOf, withAlerts } from './alert-options.ts';
 import { ACCESS_HELP, type AccessOptions, accessOf, tokenCommand, withAccess } from './dashboard-access.ts';
 import { type ObservingOptions, observing, withObserving } from './observing.ts';
@@ -56,7 +56,12 @@ Ctrl-C stops it.`,
 }
 
 /** @throws TenantAnalyticsError USAGE */
-function pipelineOf({ metricsUrl, flinkUrl, flinkJob, modelMetricsUrl }: DashboardOptions): PipelinePlaces {
+function pipelineOf({
+  metricsUrl,
+  flinkUrl,
+  flinkJob,
+  modelMetricsUrl,
+}: DashboardOptions): NonNullable<DashboardProcess['pipeline']> {
   for (const [flag, url] of Object.entries({
     '--metrics-url': metricsUrl,
     '--flink-url': flinkUrl,

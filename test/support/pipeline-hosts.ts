@@ -89,7 +89,7 @@ export async function startFlink(state: () => FlinkState): Promise<{ readonly ur
   const metrics = (): Record<string, readonly [sum: number, min: number, max: number]> => ({
     numRecordsInPerSecond: [120.5, 60, 60.5],
     numRecordsOutPerSecond: [118, 58, 60],
-    [`decode.kinesisanalytics.application.CompanyJobProcessing.source.jobs.tenant_analytics_records_total`]: [
+    'decode.kinesisanalytics.application.CompanyJobProcessing.source.jobs.tenant_analytics_records_total': [
       state().records,
       10,
       20,
