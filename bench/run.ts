@@ -1,6 +1,7 @@
 /** `npm run bench -- [SUITE] [--quick] [--runs N] [--only ID,ID] [--events N]`: see README.md. Tables on stdout, progress on stderr. */
 import { parseArgs } from 'node:util';
 import { callsSuite } from './suites/calls.ts';
+import { dashboardSuite } from './suites/dashboard.ts';
 import { flinkSuite } from './suites/flink.ts';
 import { flinkCallsSuite } from './suites/flink-calls.ts';
 import { latencySuite } from './suites/latency.ts';
@@ -9,7 +10,14 @@ import type { Suite } from './suites/suite.ts';
 import { machineLine } from './table.ts';
 
 /** The first is run when none is named. A new suite is one file and one entry. */
-const SUITES: readonly [Suite, ...Suite[]] = [replaySuite, callsSuite, latencySuite, flinkSuite, flinkCallsSuite];
+const SUITES: readonly [Suite, ...Suite[]] = [
+  replaySuite,
+  callsSuite,
+  latencySuite,
+  dashboardSuite,
+  flinkSuite,
+  flinkCallsSuite,
+];
 const RUNS_MAX = 100;
 const EVENTS_MAX = 50_000_000;
 
