@@ -40,7 +40,7 @@ export async function ensureDashboardRows(rows: number): Promise<string> {
   return folder;
 }
 
-/** About 600 bytes; each company's versions without a gap, in an order that differs from day to day. */
+/** About 710 bytes; each company's versions without a gap, in an order that differs from day to day. */
 function rowText(nth: number, day: number): string {
   const version = Math.floor(nth / DASHBOARD_COMPANIES) + 1;
   const company = (nth * 7919 + version * 13) % DASHBOARD_COMPANIES;
