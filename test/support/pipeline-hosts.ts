@@ -1,6 +1,6 @@
 import { serviceServer } from '../../src/services/server.ts';
 
-/* What the two hosts tell of a run, as recorded, and servers that tell it. */
+/* What the two hosts tell of a run, as written from the sources, and servers that tell it. */
 
 export interface NodeState {
   readonly started: number;
