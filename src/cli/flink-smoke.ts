@@ -19,7 +19,7 @@ export function flinkSmokeCommand(): Command {
       `
 Sends a company of its own and 20 job events to the streams that the application reads, and looks for their rows in S3; in
 the end the company is deleted, its rows stay. Takes about ten minutes, mostly until S3 has the rows (sink.roll.age), twice
-that with --restart. Asks AWS through the AWS CLI (aws), with its credentials. They need: kinesisanalyticsv2 Describe* (with
+that with --restart. Asks AWS through the AWS CLI (aws, version 2), with its credentials. They need: kinesisanalyticsv2 Describe* (with
 --restart also CreateApplicationSnapshot and UpdateApplication), kinesis:PutRecord, DescribeStreamSummary and
 ListStreamConsumers, s3:ListBucket and GetObject, logs:FilterLogEvents, cloudwatch:ListMetrics and GetMetricStatistics.
 
@@ -33,7 +33,7 @@ async function runSmoke({ application, region, restart }: SmokeOptions): Promise
   const { awsCli } = await import('../hosts/flink/smoke/aws-cli.ts');
   const { smokeTest } = await import('../hosts/flink/smoke/smoke.ts');
   const never = new AbortController().signal;
-  const world = { aws: awsCli(region), now: Date.now, wait: (ms: number) => sleep(ms, never) };
+  const world = { aws: await awsCli(region), now: Date.now, wait: (ms: number) => sleep(ms, never) };
   const passed = await smokeTest({ application, restart: restart === true }, world, ({ check, result, why }) => {
     process.stdout.write(`${result.padEnd(4)}  ${check}: ${why}\n`);
   });

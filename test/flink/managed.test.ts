@@ -114,7 +114,7 @@ describe.skipIf(missing !== null)(`the job on a cluster as the managed service h
     const job = await cluster.rest.job(jobID);
     const names = (await Promise.all(job.vertices.map(({ id }) => cluster.rest.metricNames(jobID, id)))).flat();
     const ours = names.flatMap((name) => /\.kinesisanalytics\.(.*)$/.exec(name)?.[1] ?? []);
-    const application = 'application.CompanyJobProcessing';
+    const graph = 'graph.CompanyJobProcessing';
     expect([...new Set(ours)].sort()).toEqual(
       [
         'engine.v8.tenant_analytics_script_engine',
@@ -129,7 +129,7 @@ describe.skipIf(missing !== null)(`the job on a cluster as the managed service h
         'tenant_analytics_script_heap_limit_bytes',
         'tenant_analytics_watermark_seconds',
       ]
-        .map((name) => `${application}.${name}`)
+        .map((name) => `${graph}.${name}`)
         .concat('stream.enrichedcompanies.tenant_analytics_rows_too_large_total')
         .sort(),
     );
@@ -144,7 +144,7 @@ describe.skipIf(missing !== null)(`the job on a cluster as the managed service h
     }
   });
 
-  test('a secret is in no log, no checkpoint and no job graph', async () => {
+  test('a secret is in no file of the cluster: no log, no checkpoint, no configuration', async () => {
     const entries = await readdir(cluster.folder, { recursive: true, withFileTypes: true });
     const files = entries.filter((entry) => entry.isFile() && !entry.name.endsWith('.jar'));
     const holding: string[] = [];

@@ -41,6 +41,7 @@ export interface ManagedApplication {
   readonly companies: string;
   readonly consumer: string;
   readonly sink: string;
+  readonly format: string;
 }
 
 /** @throws TenantAnalyticsError for parameters that the application refuses, too */
@@ -66,5 +67,6 @@ export async function managedApplication(aws: Aws, name: string): Promise<Manage
     companies: consumer['companies.stream.name'],
     consumer: consumer['jobs.stream.consumer'],
     sink: application.S3SinkPath,
+    format: application.S3SinkFormat,
   };
 }

@@ -35,7 +35,7 @@ final class Script implements AutoCloseable {
    * @param metrics the operator's; what the managed service shows in CloudWatch lies in a group of its own there
    */
   Script(ScriptSettings settings, String open, List<?> properties, MetricGroup metrics) {
-    this.metrics = metrics.addGroup("kinesisanalytics").addGroup("application", settings.graph.name);
+    this.metrics = metrics.addGroup("kinesisanalytics").addGroup("graph", settings.graph.name);
     engine =
         ScriptEngines.open(
             settings.graph.engine, Bundle.source(), Bundle.NAME, TIME_LIMIT, HEAP_LIMIT_BYTES, LOG::warn);
