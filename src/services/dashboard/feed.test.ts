@@ -53,6 +53,15 @@ test('who reads too slowly is cut off, so that nothing piles up; who reads goes 
   feed.close();
 });
 
+test('who went before the feed began is no reader', () => {
+  const feed = new Feed(NOW);
+  const gone = reader();
+  gone.stream.destroy();
+  expect(feed.read(gone.response, { lastEventID: undefined, status: STATUS, companyID: undefined })).toBe(true);
+  expect(feed.readers).toBe(0);
+  feed.close();
+});
+
 test('a feed that too many read takes nobody else until one goes', async () => {
   const feed = new Feed(NOW);
   const readers = Array.from({ length: 100 }, reader);

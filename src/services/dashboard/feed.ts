@@ -82,6 +82,8 @@ export class Feed {
 
   /** Writes the feed to a response from now on, begun by the newest status. False: there are too many readers. */
   read(response: ServerResponse, { lastEventID, status, companyID }: Reading): boolean {
+    // Gone while its status was asked for: nothing would ever tell that it is.
+    if (response.destroyed) return true;
     if (this.#readers.size >= MOST_READERS || this.#isTaken(companyID)) return false;
     response.on('close', () => this.#readers.delete(response));
     response.on('error', () => this.#readers.delete(response));
