@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { MODEL_METRICS, nodeMetrics, startText } from '../support/pipeline-hosts.ts';
 import { chromiumPath, launchChromium } from './chromium.ts';
 import { buildPage, NOW, startService } from './dashboard-service.ts';
 import { tenantRows } from './tenant-rows.ts';
@@ -14,6 +15,7 @@ const SHOTS = [
   { name: 'company', hash: '#/jobs/comp_2', size: DESK, theme: 'light' },
   { name: 'risk', hash: '#/risk', size: DESK, theme: 'light' },
   { name: 'live', hash: '#/live', size: DESK, theme: 'light' },
+  { name: 'pipeline', hash: '#/pipeline', size: DESK, theme: 'light' },
   { name: 'phone', hash: '#/customers', size: PHONE, theme: 'light' },
   { name: 'dark', hash: '#/risk', size: DESK, theme: 'dark' },
 ] as const;
@@ -25,7 +27,15 @@ if (executable === undefined) throw new Error('expected Chromium; install it, or
 const folder = process.argv[2] ?? fileURLToPath(new URL('../../docs/images/', import.meta.url));
 const rows = tenantRows(TENANTS, NOW);
 const page = await buildPage();
-const service = await startService(rows, page.folder);
+// Metrics as the Node host writes them: a little more each time, so that there are rates.
+let asked = 0;
+const host = await startText(() => {
+  asked++;
+  return nodeMetrics({ started: NOW / 1000 - 3600, jobs: 1000 + 40 * asked, calls: 500 + 20 * asked });
+});
+const model = await startText(() => MODEL_METRICS);
+const pipeline = { metricsUrl: host.url, flink: undefined, modelMetricsUrl: model.url };
+const service = await startService(rows, page.folder, { pipeline });
 const browser = await launchChromium(executable);
 try {
   for (const { name, hash, size, theme } of SHOTS) {
@@ -50,12 +60,15 @@ try {
       await service.ingest(news);
     }
     await tab.locator('[aria-busy="true"]').first().waitFor({ state: 'detached' });
-    await tab.waitForTimeout(900);
+    // The view of the pipeline has rates once it has asked twice.
+    await tab.waitForTimeout(name === 'pipeline' ? 6000 : 900);
     await tab.screenshot({ path: `${folder}/${name}.png` });
     await context.close();
   }
 } finally {
   await browser.close();
   await service.stop();
+  await host.stop();
+  await model.stop();
   await page.remove();
 }
