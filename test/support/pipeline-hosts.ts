@@ -74,7 +74,7 @@ export async function startText(text: () => string): Promise<{ readonly url: str
 }
 
 export const JOB = 'a1b2c3d4e5f60718293a4b5c6d7e8f90';
-const OURS = 'stages.kinesisanalytics.application.CompanyJobProcessing';
+const OURS = 'stages.kinesisanalytics.graph.CompanyJobProcessing';
 
 export interface FlinkState {
   readonly jobs: readonly { readonly id: string; readonly state: string; readonly name?: string }[];
@@ -89,7 +89,7 @@ export async function startFlink(state: () => FlinkState): Promise<{ readonly ur
   const metrics = (): Record<string, readonly [sum: number, min: number, max: number]> => ({
     numRecordsInPerSecond: [120.5, 60, 60.5],
     numRecordsOutPerSecond: [118, 58, 60],
-    'decode.kinesisanalytics.application.CompanyJobProcessing.source.jobs.tenant_analytics_records_total': [
+    'decode.kinesisanalytics.graph.CompanyJobProcessing.source.jobs.tenant_analytics_records_total': [
       state().records,
       10,
       20,

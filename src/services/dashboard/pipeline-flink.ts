@@ -201,7 +201,7 @@ function sumOf(metrics: readonly Aggregated[] | undefined, id: string): number |
 }
 
 /**
- * `<operator>.kinesisanalytics.application.<graph>.<label>.<value>.<metric>` as metric and labels; of the connector's, how far
+ * `<operator>.kinesisanalytics.graph.<graph>.<label>.<value>.<metric>` as metric and labels; of the connector's, how far
  * behind a shard is: `<operator>.KinesisConsumer.stream.<stream>.shardId.<shard>.millisBehindLatest`.
  */
 function readName(id: string): { readonly metric: string; readonly labels: string } | undefined {
@@ -209,7 +209,7 @@ function readName(id: string): { readonly metric: string; readonly labels: strin
   if (shard !== null) {
     return { metric: BEHIND, labels: labelText('partition', `${shard[1]}:${shard[2]}`) };
   }
-  const ours = /(?:^|\.)kinesisanalytics\.application\.[^.]+\.(.*)$/.exec(id)?.[1]?.split('.');
+  const ours = /(?:^|\.)kinesisanalytics\.graph\.[^.]+\.(.*)$/.exec(id)?.[1]?.split('.');
   const metric = ours?.pop();
   if (ours === undefined || metric === undefined || !metric.startsWith('tenant_analytics_')) return undefined;
   const labels: string[] = [];
