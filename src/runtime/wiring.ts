@@ -1,6 +1,7 @@
 import { messageOf, storageError, systemCode, TenantAnalyticsError } from '../base/errors.ts';
 import type { FoundCheckpoint } from './checkpoint-store.ts';
 import type { Graph, RecordMeta } from './contract.ts';
+import { nodesBefore } from './graph-order.ts';
 import { HttpOperator, type HttpOperatorSetting } from './http-operator.ts';
 import { KeyedOperator } from './keyed-operator.ts';
 import {
@@ -85,7 +86,10 @@ export function wire(
     }
   }
   const stateful: StatefulOperator[] = [...keyed.values(), ...http.values()];
-  const timed = [...keyed.values()].map((operator) => ({ operator, behind: httpBefore(operator.id, graph, http) }));
+  const timed = [...keyed.values()].map((operator) => ({
+    operator,
+    behind: nodesBefore(operator.id, graph).flatMap((before) => http.get(before) ?? []),
+  }));
 
   const sources = new Map<string, SourceOperator>();
   for (const source of graph.sources) {
@@ -153,18 +157,4 @@ function storeOf(id: string, stores: ReadonlyMap<string, PartStore>): PartStore 
   const store = stores.get(id);
   if (store === undefined) throw new Error(`there is no store for sink ${id}`);
   return store;
-}
-
-/** The HTTP stages that records pass on their way to a stage. */
-function httpBefore(
-  id: string,
-  graph: Graph,
-  http: ReadonlyMap<string, HttpOperator<unknown, unknown, unknown>>,
-): HttpOperator<unknown, unknown, unknown>[] {
-  const inputs = graph.stages.find((stage) => stage.id === id)?.inputs ?? [];
-  return inputs.flatMap((input) => {
-    const before = httpBefore(input, graph, http);
-    const operator = http.get(input);
-    return operator === undefined ? before : [...before, operator];
-  });
 }

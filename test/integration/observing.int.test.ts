@@ -217,8 +217,8 @@ describe('a run', () => {
       for (const level of ['debug', 'info']) {
         const program = start(...live.words(), '--log-format', 'json', '--log-level', level);
         await until('its rows', program, async () => (await live.rows()).length >= (level === 'debug' ? 2 : 4));
-        if (level === 'debug') await live.put(jobsOf(['c1'], 2, 10));
         const { stderr } = await stopWell(program);
+        if (level === 'debug') await live.put(jobsOf(['c1'], 2, 10));
         expect(stderr).not.toMatch(/token-of-the-test|key-of-the-test/);
         const lines = logOf(program);
         expect(lines.some(({ msg }) => /^(First start|Going on)/.test(msg))).toBe(true);

@@ -1,9 +1,18 @@
 import { type ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { Signal } from '../../base/signal.ts';
 import type { EpochMs } from '../../base/time.ts';
-import { type Graph, type HttpStage, type KeyedStage, Rejection, type Source } from '../../runtime/contract.ts';
+import type { Graph, HttpStage, KeyedStage, ObjectSink, StreamSink } from '../../runtime/contract.ts';
+import { nodesBefore } from '../../runtime/graph-order.ts';
 import { HttpOperator } from '../../runtime/http-operator.ts';
-import { Counters, DeadLetterOperator, type Push, StageOutput, StreamSinkOperator } from '../../runtime/operators.ts';
+import {
+  Counters,
+  DeadLetterOperator,
+  type ObjectSinkOperator,
+  type Push,
+  SourceOperator,
+  StageOutput,
+  StreamSinkOperator,
+} from '../../runtime/operators.ts';
 import { TransportFailure } from '../../runtime/ports.ts';
 import { Pressure } from '../../runtime/pressure.ts';
 import { ServiceCaller } from '../../runtime/service-caller.ts';
@@ -56,8 +65,7 @@ export interface StagesOptions {
  */
 export class StagesOperator {
   readonly #records: RecordReader;
-  readonly #sources: readonly Source<unknown>[];
-  readonly #afterSource: readonly (readonly Push[])[];
+  readonly #sources: readonly SourceOperator[];
   readonly #keyed: readonly AnyKeyed[];
   readonly #resident: ResidentKeys;
   readonly #http: readonly { readonly operator: AnyHttp; readonly held: HeldInputs }[];
@@ -73,6 +81,8 @@ export class StagesOperator {
   readonly #mostResident: number;
   /** Keyed stages with timers: only for them the watermark must wait. */
   readonly #timed: readonly number[];
+  /** Those of them that records reach at once. */
+  readonly #timedByRecords: readonly number[];
   #watermark: EpochMs = Number.NEGATIVE_INFINITY;
   /** Of what was held as of the checkpoint: Flink tells none until a source has shown events anew. */
   #restoredWatermark: EpochMs = Number.NEGATIVE_INFINITY;
@@ -80,7 +90,6 @@ export class StagesOperator {
 
   constructor(graph: Graph, inputs: readonly SourceInput[], options: StagesOptions) {
     this.#records = new RecordReader(inputs);
-    this.#sources = graph.sources;
     this.#mostResident = options.mostResident ?? MOST_RESIDENT;
     this.#deadLetters = new DeadLetterOperator(this.#letters.operatorOf(graph.deadLetters), this.#counters);
     const targets = new Map<string, Push[]>();
@@ -107,9 +116,12 @@ export class StagesOperator {
     }
     this.#http = graph.stages.flatMap(({ id }) => http.get(id) ?? []);
     this.#behind = this.#keyed.map(({ id }) =>
-      stagesBefore(id, graph).flatMap((before) => http.get(before)?.operator ?? []),
+      nodesBefore(id, graph).flatMap((before) => http.get(before)?.operator ?? []),
     );
-    this.#afterSource = graph.sources.map(({ id }) => targets.get(id) ?? []);
+    this.#sources = graph.sources.map(
+      (source) => new SourceOperator(source, targets.get(source.id) ?? [], this.#deadLetters),
+    );
+    this.#timedByRecords = this.#timed.filter((stage) => this.#behind[stage]?.length === 0);
     this.#resident = new ResidentKeys(this.#keyed, outputs, {
       deadLetters: this.#deadLetters,
       failed: (stage) => this.#counters.add(`stage-failures.${stage}`),
@@ -229,17 +241,11 @@ export class StagesOperator {
     this.#records.read(from);
     const { source: index, bytes, meta } = this.#records;
     const source = this.#sources[index];
-    const after = this.#afterSource[index];
-    if (source === undefined || after === undefined) throw new RangeError(`no source ${index}`);
+    if (source === undefined) throw new RangeError(`no source ${index}`);
     // Timers that were due before this record was read, whatever Flink has told since.
-    for (const stage of this.#timed) {
-      if (this.#behind[stage]?.length === 0) this.#resident.fire(stage, key, Math.max(carried, this.#watermark));
-    }
-    this.#deadLetters.begin(bytes, 0, bytes.length, meta);
-    const event = source.decode(bytes, 0, bytes.length, meta);
-    if (event instanceof Rejection) this.#deadLetters.reject(event);
-    else for (const push of after) push(event);
-    this.#deadLetters.end();
+    const watermark = Math.max(carried, this.#watermark);
+    for (const stage of this.#timedByRecords) this.#resident.fire(stage, key, watermark);
+    source.record(bytes, 0, bytes.length, meta, undefined);
   }
 
   #timer(from: ByteReader): void {
@@ -286,30 +292,31 @@ export class StagesOperator {
     connect: (from: readonly string[], push: Push) => void,
   ): void {
     graph.sinks.forEach((sink, index) => {
-      if (sink.kind === 'objects') {
-        const lines = new LineCollector();
-        this.#rows.set(index, lines);
-        const operator = lines.operatorOf(sink);
-        connect(sink.inputs, (row) => {
-          operator.push(row);
-          this.#counters.add(`rows.${sink.id}`);
-        });
-      } else if (streams) {
-        const operator = new StreamSinkOperator(sink, {
-          send: (partitionKey, row) => {
-            this.#out.byte(ROW);
-            this.#out.varint(index);
-            this.#out.text(partitionKey);
-            this.#out.block(row);
-          },
-          accepted: async () => undefined,
-          close: async () => undefined,
-        });
-        connect(sink.inputs, (row) => {
-          operator.push(row);
-          this.#counters.add(`rows.${sink.id}`);
-        });
-      }
+      if (sink.kind === 'stream' && !streams) return;
+      const operator = sink.kind === 'objects' ? this.#lineSink(sink, index) : this.#streamSink(sink, index);
+      connect(sink.inputs, (row) => {
+        operator.push(row);
+        this.#counters.add(`rows.${sink.id}`);
+      });
+    });
+  }
+
+  #lineSink(sink: ObjectSink<unknown>, index: number): ObjectSinkOperator {
+    const lines = new LineCollector();
+    this.#rows.set(index, lines);
+    return lines.operatorOf(sink);
+  }
+
+  #streamSink(sink: StreamSink<unknown>, index: number): StreamSinkOperator {
+    return new StreamSinkOperator(sink, {
+      send: (partitionKey, row) => {
+        this.#out.byte(ROW);
+        this.#out.varint(index);
+        this.#out.text(partitionKey);
+        this.#out.block(row);
+      },
+      accepted: async () => undefined,
+      close: async () => undefined,
     });
   }
 
@@ -350,10 +357,4 @@ export class StagesOperator {
 function writeTime(time: EpochMs, to: ByteWriter): void {
   to.byte(Number.isFinite(time) ? 0 : time > 0 ? 1 : 2);
   if (Number.isFinite(time)) to.varint(Math.max(0, Math.ceil(time)));
-}
-
-/** All stages that records pass on their way to a stage. */
-function stagesBefore(id: string, graph: Graph): string[] {
-  const inputs = graph.stages.find((stage) => stage.id === id)?.inputs ?? [];
-  return [...new Set(inputs.flatMap((input) => [...stagesBefore(input, graph), input]))];
 }

@@ -127,7 +127,8 @@ function feedRoute(
         return reply.status(503).header('retry-after', '30').send({ message: 'too many read the feed; try again' });
       }
       const over = whileSignedIn(request.viewer, signIn, now(), () => raw.end());
-      raw.on('close', over);
+      if (raw.destroyed) over();
+      else raw.on('close', over);
       reply.hijack();
       return reply;
     },
