@@ -1,0 +1,117 @@
+import { ArnFormat, Stack } from 'aws-cdk-lib';
+import { Effect, type IRole, Policy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
+import type { Construct } from 'constructs';
+import { acceptWildcards } from '../base-stack.ts';
+
+export interface ApplicationPolicyProps {
+  readonly policyName: string;
+  readonly role: IRole;
+  /** ARNs. */
+  readonly readStreams: readonly string[];
+  readonly writtenStream: string;
+  readonly code: string;
+  readonly bucket: string;
+  /** Folders of the bucket that it writes, each with a slash at its end. */
+  readonly folders: readonly string[];
+  readonly isEfo: boolean;
+  readonly logGroup: string;
+  readonly logStream: string;
+  readonly secrets: readonly ISecret[];
+  readonly vpc?: { readonly subnets: readonly string[]; readonly securityGroup: string };
+}
+
+/** What the application may do: each action on the resources that it is for, and no more (docs/flink.md tells what each is for). */
+export function applicationPolicy(scope: Construct, props: ApplicationPolicyProps): Policy {
+  const { bucket, folders, secrets, logGroup, logStream } = props;
+  const stack = Stack.of(scope);
+  const policy = new Policy(scope, 'Policy', { policyName: props.policyName, roles: [props.role] });
+  const allow = (sid: string, actions: string[], resources: readonly string[], conditions?: Record<string, unknown>) =>
+    policy.addStatements(
+      new PolicyStatement({ sid, effect: Effect.ALLOW, actions, resources: [...resources], conditions }),
+    );
+
+  allow('ReadCode', ['s3:GetObject', 's3:GetObjectVersion'], [props.code]);
+  allow(
+    'ReadStreams',
+    ['DescribeStream', 'DescribeStreamSummary', 'ListShards', 'GetShardIterator', 'GetRecords'].map(ofKinesis),
+    props.readStreams,
+  );
+  const consumers = props.readStreams.map((arn) => `${arn}/consumer/*`);
+  if (props.isEfo) {
+    allow('RegisterConsumers', ['kinesis:RegisterStreamConsumer'], props.readStreams);
+    allow(
+      'ReadAsConsumers',
+      ['DescribeStreamConsumer', 'DeregisterStreamConsumer', 'SubscribeToShard'].map(ofKinesis),
+      [...props.readStreams, ...consumers],
+    );
+    acceptWildcards(policy, consumers, 'AWS puts the time of registration behind the name of a consumer.');
+  }
+  allow('WriteEnriched', ['PutRecord', 'PutRecords', 'DescribeStreamSummary'].map(ofKinesis), [props.writtenStream]);
+  const objects = folders.map((folder) => `${bucket}/${folder}*`);
+  allow(
+    'WriteRows',
+    ['s3:PutObject', 's3:GetObject', 's3:DeleteObject', 's3:AbortMultipartUpload', 's3:ListMultipartUploadParts'],
+    objects,
+  );
+  acceptWildcards(policy, objects, 'The application names its objects below these folders.');
+  allow('ListRows', ['s3:ListBucket'], [bucket], {
+    StringLike: { 's3:prefix': folders.map((folder) => `${folder}*`) },
+  });
+  allow('ListUploads', ['s3:ListBucketMultipartUploads'], [bucket]);
+
+  const group = stack.formatArn({
+    service: 'logs',
+    resource: 'log-group',
+    resourceName: logGroup,
+    arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+  });
+  const groups = stack.formatArn({
+    service: 'logs',
+    resource: 'log-group',
+    resourceName: '*',
+    arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+  });
+  allow('FindLogGroups', ['logs:DescribeLogGroups'], [groups]);
+  allow('FindLogStreams', ['logs:DescribeLogStreams'], [`${group}:log-stream:*`]);
+  acceptWildcards(
+    policy,
+    [groups, `${group}:log-stream:*`],
+    'The service looks for its log group and stream by listing them; what they hold cannot be read by that.',
+  );
+  allow('WriteLog', ['logs:PutLogEvents'], [`${group}:log-stream:${logStream}`]);
+
+  if (secrets.length > 0) {
+    allow(
+      'ReadSecrets',
+      ['secretsmanager:GetSecretValue'],
+      secrets.map(({ secretFullArn, secretArn }) => secretFullArn ?? secretArn),
+    );
+  }
+  if (props.vpc !== undefined) {
+    const { subnets, securityGroup } = props.vpc;
+    const ec2 = (resource: string, resourceName: string) => stack.formatArn({ service: 'ec2', resource, resourceName });
+    allow(
+      'FindNetwork',
+      [
+        'DescribeVpcs',
+        'DescribeSubnets',
+        'DescribeSecurityGroups',
+        'DescribeDhcpOptions',
+        'DescribeNetworkInterfaces',
+      ].map((action) => `ec2:${action}`),
+      ['*'],
+    );
+    acceptWildcards(policy, ['*'], 'The Describe actions of EC2 take no resource.');
+    const interfaces = ec2('network-interface', '*');
+    acceptWildcards(policy, [interfaces], 'AWS names the network interfaces of the application.');
+    allow(
+      'JoinNetwork',
+      ['ec2:CreateNetworkInterface', 'ec2:CreateNetworkInterfacePermission', 'ec2:DeleteNetworkInterface'],
+      [interfaces, ec2('security-group', securityGroup), ...subnets.map((subnet) => ec2('subnet', subnet))],
+    );
+  }
+  return policy;
+}
+
+const ofKinesis = (action: string): string => `kinesis:${action}`;
