@@ -39,7 +39,6 @@ public final class DecodeOperator extends AbstractStreamOperator<Element>
   static final int BUNDLE_RECORDS = 128;
 
   static final int BUNDLE_BYTES = 256 * 1024;
-  static final long FLUSH_MS = 20;
   private static final long WATERMARK_MS = 200;
   private static final int DECODED = 1;
   private static final int END = 2;
@@ -57,7 +56,7 @@ public final class DecodeOperator extends AbstractStreamOperator<Element>
   private transient byte[][] encoded;
   private transient int count;
   private transient BytesOut scratch;
-  private transient boolean isFlushDue;
+  private transient LaterFlush laterFlush;
   private transient boolean isIdle;
   private transient long lastWatermark;
   private transient ListState<Tuple2<String, Long>> maxTimes;
@@ -91,6 +90,7 @@ public final class DecodeOperator extends AbstractStreamOperator<Element>
     super.open();
     script = new Script(settings, "open-sources", Json.parse(settings.properties, List.class), getMetricGroup());
     request = new BytesOut(BUNDLE_BYTES);
+    laterFlush = new LaterFlush(getProcessingTimeService(), this::flush);
     request.write(1);
     scratch = new BytesOut(1024);
     pending = new SourceRecord[BUNDLE_RECORDS];
@@ -116,7 +116,7 @@ public final class DecodeOperator extends AbstractStreamOperator<Element>
     pending[count] = record;
     encoded[count++] = bytes;
     if (count == BUNDLE_RECORDS || request.length() >= BUNDLE_BYTES) flush();
-    else if (!isFlushDue) flushLater();
+    else laterFlush.ask();
   }
 
   @Override
@@ -239,18 +239,6 @@ public final class DecodeOperator extends AbstractStreamOperator<Element>
 
   private boolean drivesHere(GraphDescription.Source source) {
     return source.drivesWatermark && (tipsFinder == null || tipsFinder.sourceId().equals(source.id));
-  }
-
-  private void flushLater() {
-    isFlushDue = true;
-    long at = getProcessingTimeService().getCurrentProcessingTime() + FLUSH_MS;
-    getProcessingTimeService()
-        .registerTimer(
-            at,
-            ignored -> {
-              isFlushDue = false;
-              flush();
-            });
   }
 
   private interface Action {

@@ -5,27 +5,15 @@ import io.tenantanalytics.flinkhost.bytes.BytesOut;
 import io.tenantanalytics.flinkhost.graph.GraphDescription;
 import io.tenantanalytics.flinkhost.sink.SinkRow;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Queue;
-import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.apache.flink.api.common.operators.MailboxExecutor;
-import org.apache.flink.api.common.state.MapState;
-import org.apache.flink.api.common.state.MapStateDescriptor;
-import org.apache.flink.api.common.state.ValueState;
-import org.apache.flink.api.common.state.ValueStateDescriptor;
-import org.apache.flink.api.common.typeutils.base.LongSerializer;
 import org.apache.flink.api.common.typeutils.base.StringSerializer;
-import org.apache.flink.api.common.typeutils.base.array.BytePrimitiveArraySerializer;
-import org.apache.flink.metrics.MetricGroup;
 import org.apache.flink.runtime.state.StateSnapshotContext;
-import org.apache.flink.runtime.state.VoidNamespace;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.apache.flink.streaming.api.operators.BoundedOneInput;
 import org.apache.flink.streaming.api.operators.InternalTimer;
@@ -45,8 +33,6 @@ import org.apache.flink.util.OutputTag;
  *
  * <ul>
  *   <li>The script has run for everything that came before a barrier, a watermark, or the end of the input.
- *   <li>{@code resident} holds exactly the keys whose state the script has; what changed of them is written to Flink's state
- *       when a checkpoint is taken, or the script lets go of them.
  *   <li>Timers fire up to the watermark, but never beyond that of an input that still waits before a stage with timers.
  * </ul>
  */
@@ -85,13 +71,11 @@ public final class StagesOperator extends AbstractStreamOperator<SinkRow>
   private transient HttpTransport transport;
   private transient InternalTimerService<String> timers;
   private transient List<String> keyedStages;
-  private transient List<ValueState<byte[]>> states;
-  private transient List<MapState<Long, byte[]>> held;
-  private transient Set<String> resident;
+  private transient KeyedStates states;
 
   private transient BytesOut request;
   private transient int entries;
-  private transient boolean isFlushDue;
+  private transient LaterFlush laterFlush;
   private transient Queue<HttpTransport.Answer> answers;
   private transient AtomicBoolean isAnswerMailed;
   private transient ScheduledFuture<?> wake;
@@ -107,7 +91,7 @@ public final class StagesOperator extends AbstractStreamOperator<SinkRow>
   private transient boolean isIdle;
   private transient boolean isFiring;
   private transient boolean timersAdded;
-  private transient volatile Map<?, ?> status;
+  private transient StageMetrics metrics;
 
   StagesOperator(
       ScriptSettings settings,
@@ -126,22 +110,10 @@ public final class StagesOperator extends AbstractStreamOperator<SinkRow>
   public void open() throws Exception {
     super.open();
     keyedStages = ids("keyed");
-    states = new ArrayList<>();
-    for (String id : keyedStages) {
-      states.add(
-          getRuntimeContext()
-              .getState(new ValueStateDescriptor<>("state-" + id, BytePrimitiveArraySerializer.INSTANCE)));
-    }
-    held = new ArrayList<>();
-    for (String id : ids("http")) {
-      held.add(
-          getRuntimeContext()
-              .getMapState(
-                  new MapStateDescriptor<>("held-" + id, LongSerializer.INSTANCE, BytePrimitiveArraySerializer.INSTANCE)));
-    }
+    states = new KeyedStates(keyedStages, ids("http"), getRuntimeContext(), getKeyedStateBackend());
     timers = getInternalTimerService("stages", StringSerializer.INSTANCE, this);
-    resident = new HashSet<>();
     request = new BytesOut(DecodeOperator.BUNDLE_BYTES);
+    laterFlush = new LaterFlush(getProcessingTimeService(), this::flush);
     answers = new ConcurrentLinkedQueue<>();
     isAnswerMailed = new AtomicBoolean();
     transport = new HttpTransport();
@@ -151,7 +123,7 @@ public final class StagesOperator extends AbstractStreamOperator<SinkRow>
     wakeAt = Long.MAX_VALUE;
     isDone = true;
     script = new Script(settings, "open-stages", Secrets.resolve(settings), getMetricGroup());
-    registerStatus();
+    metrics = new StageMetrics(script, () -> watermark);
     restoreHeld();
     tellStatus();
   }
@@ -162,14 +134,14 @@ public final class StagesOperator extends AbstractStreamOperator<SinkRow>
     begin();
     request.write(RECORD);
     request.signed(record.watermark);
-    key(record.key);
+    states.tell(record.key, request);
     request.raw(record.bytes, 0, record.bytes.length);
     if (++entries >= DecodeOperator.BUNDLE_RECORDS || request.length() >= DecodeOperator.BUNDLE_BYTES) {
       flush();
       // Back-pressure: answers come by mail. What waits is bounded, so a checkpoint may have to wait for a service.
       while (isFull) mailbox.yield();
-    } else if (!isFlushDue) {
-      flushLater();
+    } else {
+      laterFlush.ask();
     }
   }
 
@@ -193,7 +165,7 @@ public final class StagesOperator extends AbstractStreamOperator<SinkRow>
     begin();
     request.write(TIMER);
     request.varint(stage);
-    key(timer.getKey());
+    states.tell(timer.getKey(), request);
     if (++entries >= DecodeOperator.BUNDLE_RECORDS) flush();
   }
 
@@ -244,21 +216,6 @@ public final class StagesOperator extends AbstractStreamOperator<SinkRow>
     request.write(WORK);
     request.varint(getProcessingTimeService().getCurrentProcessingTime());
     request.signed(watermark);
-  }
-
-  /** The key that is worked on, with its state when the script does not have it. */
-  private void key(String key) throws Exception {
-    request.text(key);
-    if (!resident.add(key)) {
-      request.write(0);
-      return;
-    }
-    request.write(1);
-    setCurrentKey(key);
-    for (ValueState<byte[]> state : states) {
-      byte[] bytes = state.value();
-      request.block(bytes == null ? new byte[0] : bytes);
-    }
   }
 
   private void flush() throws Exception {
@@ -312,10 +269,10 @@ public final class StagesOperator extends AbstractStreamOperator<SinkRow>
           timerAt((int) answer.varint(), answer.text(), answer.varint());
           break;
         case STATE:
-          stateOf((int) answer.varint(), answer.text(), answer.block());
+          states.state((int) answer.varint(), answer.text(), answer.block());
           break;
         case GONE:
-          resident.remove(answer.text());
+          states.letGo(answer.text());
           break;
         case REQUEST:
           send(answer);
@@ -327,7 +284,7 @@ public final class StagesOperator extends AbstractStreamOperator<SinkRow>
           script.warn(answer.text());
           break;
         case CALL_CHANGE:
-          heldOf((int) answer.varint(), answer.text(), answer.varint(), answer.block());
+          states.held((int) answer.varint(), answer.text(), answer.varint(), answer.block());
           break;
         case STATUS:
           int flags = answer.read();
@@ -351,18 +308,6 @@ public final class StagesOperator extends AbstractStreamOperator<SinkRow>
     setCurrentKey(key);
     timers.registerEventTimeTimer(keyedStages.get(stage), at);
     if (at <= firedUpTo) timersAdded = true;
-  }
-
-  private void stateOf(int stage, String key, byte[] block) throws Exception {
-    setCurrentKey(key);
-    if (block.length == 0) states.get(stage).clear();
-    else states.get(stage).update(block);
-  }
-
-  private void heldOf(int stage, String key, long id, byte[] block) throws Exception {
-    setCurrentKey(key);
-    if (block.length == 0) held.get(stage).remove(id);
-    else held.get(stage).put(id, block);
   }
 
   private void send(BytesIn answer) {
@@ -420,39 +365,17 @@ public final class StagesOperator extends AbstractStreamOperator<SinkRow>
                 });
   }
 
-  private void flushLater() {
-    isFlushDue = true;
-    getProcessingTimeService()
-        .registerTimer(
-            getProcessingTimeService().getCurrentProcessingTime() + DecodeOperator.FLUSH_MS,
-            ignored -> {
-              isFlushDue = false;
-              flush();
-            });
-  }
-
   /** What waited as of the checkpoint waits again; the script keeps it from now on, under new numbers. */
   private void restoreHeld() throws Exception {
-    for (int stage = 0; stage < held.size(); stage++) {
-      String name = "held-" + ids("http").get(stage);
-      List<String> keys;
-      try (Stream<String> found = this.<String>getKeyedStateBackend().getKeys(name, VoidNamespace.INSTANCE)) {
-        keys = found.collect(Collectors.toList());
-      }
-      for (String key : keys) {
-        setCurrentKey(key);
-        for (Map.Entry<Long, byte[]> each : held.get(stage).entries()) {
+    states.restoreHeld(
+        (stage, key, id, bytes) -> {
           begin();
           request.write(HELD);
-          key(key);
+          states.tell(key, request);
           request.varint(stage);
-          request.varint(each.getKey());
-          request.block(each.getValue());
-        }
-        setCurrentKey(key);
-        held.get(stage).clear();
-      }
-    }
+          request.varint(id);
+          request.block(bytes);
+        });
     flush();
     BytesOut start = new BytesOut(1);
     start.write(START);
@@ -462,40 +385,9 @@ public final class StagesOperator extends AbstractStreamOperator<SinkRow>
 
   /** With all shards idle the wall clock moves timers: silence lets time pass, too. */
   private void tellStatus() throws Exception {
-    if (script != null) status = script.ask("status", Map.class);
+    metrics.read();
     long now = getProcessingTimeService().getCurrentProcessingTime();
     if (isLive && isIdle) advance(now - settings.graph.outOfOrdernessMs);
     getProcessingTimeService().registerTimer(now + (isLive ? 250 : STATUS_MS), ignored -> tellStatus());
-  }
-
-  /** Under the Node host's names (docs/flink.md, Metrics). */
-  private void registerStatus() {
-    status = script.ask("status", Map.class);
-    MetricGroup metrics = script.metrics();
-    metrics.gauge("tenant_analytics_watermark_seconds", () -> Math.max(0, watermark) / 1000.0);
-    metrics.gauge("tenant_analytics_resident_keys", () -> number("residentKeys"));
-    metrics.gauge("tenant_analytics_back_pressure_bytes", () -> number("heldBytes"));
-    List<?> services = (List<?>) status.get("services");
-    for (int at = 0; at < services.size(); at++) {
-      int index = at;
-      MetricGroup group = metrics.addGroup("service", String.valueOf(ofService(index, "service")));
-      group.gauge("tenant_analytics_calls_total", () -> ofService(index, "sent"));
-      group.gauge("tenant_analytics_call_failures_total", () -> ofService(index, "failures"));
-      group.gauge("tenant_analytics_calls_held", () -> ofService(index, "held"));
-      group.gauge("tenant_analytics_calls_to_ask_again", () -> ofService(index, "toAskAgain"));
-      group.gauge("tenant_analytics_breaker_open", () -> opennessOf(ofService(index, "breaker")));
-    }
-  }
-
-  private static double opennessOf(Object breaker) {
-    return "closed".equals(breaker) ? 0 : "open".equals(breaker) ? 1 : 0.5;
-  }
-
-  private Object number(String name) {
-    return status.get(name);
-  }
-
-  private Object ofService(int index, String name) {
-    return ((Map<?, ?>) ((List<?>) status.get("services")).get(index)).get(name);
   }
 }
