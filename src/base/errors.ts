@@ -33,7 +33,14 @@ export type ErrorCode =
   | 'FLINK_FAILED'
   | 'FLINK_UNREACHABLE'
   | 'FLINK_REFUSED'
-  | 'JOB_FAILED';
+  | 'JOB_FAILED'
+  | 'AWS_REFUSED'
+  | 'AWS_UNREACHABLE'
+  | 'APPLICATION_NOT_FOUND'
+  | 'APPLICATION_BUSY'
+  | 'APPLICATION_CHANGED'
+  | 'APPLICATION_DIFFERS'
+  | 'APPLICATION_FAILED';
 
 /** What the command line ends with: the work failed, or the words of the command were wrong. */
 type ExitCode = 1 | 2;
@@ -51,6 +58,7 @@ const WRONG_USAGE: ReadonlySet<ErrorCode> = new Set([
   'STREAM_NOT_FOUND',
   'STREAM_CHANGED',
   'PORT_TAKEN',
+  'APPLICATION_NOT_FOUND',
 ]);
 
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
@@ -60,6 +68,9 @@ const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
   'STOPPED',
   'KINESIS_UNREACHABLE',
   'FLINK_UNREACHABLE',
+  'AWS_UNREACHABLE',
+  'APPLICATION_BUSY',
+  'APPLICATION_CHANGED',
 ]);
 
 export class TenantAnalyticsError extends Error {

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { messageOf, TenantAnalyticsError } from '../base/errors.ts';
+import { appCommand } from './app.ts';
 import { canonicalCommand } from './canonical.ts';
 import { churnScoringCommand } from './churn-scoring.ts';
 import { dashboardCommand } from './dashboard.ts';
@@ -30,6 +31,7 @@ export async function main(words: readonly string[]): Promise<number> {
     .addCommand(deadLettersCommand())
     .addCommand(dashboardCommand())
     .addCommand(insightsCommand())
+    .addCommand(appCommand())
     .addCommand(flinkSmokeCommand())
     .addCommand(tenantManagerCommand())
     .addCommand(churnScoringCommand())

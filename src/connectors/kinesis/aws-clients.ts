@@ -1,9 +1,7 @@
-import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { KinesisClient, type KinesisClientConfig } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { TenantAnalyticsError } from '../../base/errors.ts';
+import { isLoopback, localCredentials } from '../aws/local-credentials.ts';
 
 const CONNECT_MS = 5_000;
 /** One call a shard and a few writers at a time; more wait for a socket. */
@@ -22,7 +20,8 @@ export function kinesisClients(region: string, endpoint: string): KinesisClients
   const url = endpoint === '' ? undefined : endpointURL(endpoint);
   const config: KinesisClientConfig = { region, maxAttempts: 1, retryMode: 'standard' };
   if (url !== undefined) config.endpoint = endpoint;
-  if (url?.protocol === 'http:' && isLoopback(url.hostname)) config.credentials = localCredentials(region);
+  if (url?.protocol === 'http:' && isLoopback(url.hostname))
+    config.credentials = localCredentials(new KinesisClient({ region }).config.credentials);
   return {
     // HTTP/1.1 with connections that are kept: by default the SDK opens an HTTP/2 session for each single call.
     calls: new KinesisClient({ ...config, requestHandler: http1({ keepAlive: true, maxSockets: SOCKETS }) }),
@@ -45,34 +44,5 @@ function endpointURL(endpoint: string): URL {
   throw new TenantAnalyticsError(
     'PARAMETER_INVALID',
     `aws.endpoint: expected an address such as http://127.0.0.1:4568, got ${JSON.stringify(endpoint)}. Leave it out for Kinesis of AWS.`,
-  );
-}
-
-const isLoopback = (hostname: string) => /^(localhost|.+\.localhost|127\.[\d.]+|\[::1\])$/.test(hostname);
-
-/**
- * A local Kinesis looks at no credentials, but the SDK does not send a request without: those that are configured, else made
- * up. Where nothing is configured the SDK's chain is not asked at all: it would wait for EC2's metadata service.
- */
-function localCredentials(region: string): NonNullable<KinesisClientConfig['credentials']> {
-  const madeUp = { accessKeyId: 'local', secretAccessKey: 'local' };
-  if (!mayHaveCredentials()) return madeUp;
-  const { credentials } = new KinesisClient({ region }).config;
-  return () => credentials().catch(() => madeUp);
-}
-
-function mayHaveCredentials(): boolean {
-  const { env } = process;
-  const named = [
-    env.AWS_ACCESS_KEY_ID,
-    env.AWS_PROFILE,
-    env.AWS_WEB_IDENTITY_TOKEN_FILE,
-    env.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI,
-    env.AWS_CONTAINER_CREDENTIALS_FULL_URI,
-  ];
-  return (
-    named.some((value) => value !== undefined && value !== '') ||
-    existsSync(env.AWS_SHARED_CREDENTIALS_FILE ?? join(homedir(), '.aws', 'credentials')) ||
-    existsSync(env.AWS_CONFIG_FILE ?? join(homedir(), '.aws', 'config'))
   );
 }

@@ -35,7 +35,17 @@ export async function collectParameters(sources: ParameterSources): Promise<Para
     if (value !== undefined) for (const group of groupsOf(name)) put(texts, group, name, value);
   }
   refuseUnknownEnvironment(sources.environment);
-  for (const setting of sources.settings) applySetting(texts, setting);
+  for (const setting of sources.settings) applySetting(texts, setting, '--set');
+  return texts;
+}
+
+/** The texts with settings over them. `flag`: what they were given by, for errors. */
+export function withSettings(base: ParameterTexts, settings: readonly string[], flag: string): ParameterTexts {
+  const texts: Texts = emptyTexts();
+  for (const [group, values] of Object.entries(base)) {
+    for (const [name, value] of Object.entries(values ?? {})) put(texts, group, name, value);
+  }
+  for (const setting of settings) applySetting(texts, setting, flag);
   return texts;
 }
 
@@ -90,10 +100,10 @@ async function readPropertyFile(path: string): Promise<Texts> {
   return texts;
 }
 
-function applySetting(texts: Texts, setting: string): void {
+function applySetting(texts: Texts, setting: string, flag: string): void {
   const [, key, value] = /^([^=]+)=(.*)$/s.exec(setting) ?? [];
   if (key === undefined || value === undefined) {
-    throw new TenantAnalyticsError('USAGE', `--set: expected name=value, got ${JSON.stringify(setting)}.`);
+    throw new TenantAnalyticsError('USAGE', `${flag}: expected name=value, got ${JSON.stringify(setting)}.`);
   }
   const group = GROUP_NAMES.find((name) => key.startsWith(`${name}.`));
   if (group !== undefined) {

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { messageOf } from '../../../base/errors.ts';
-import { type ManagedApplication, managedApplication } from './application.ts';
+import { managedApplication, type SmokedApplication } from './application.ts';
 import type { Aws } from './aws-cli.ts';
 
 /* What only AWS can prove of an application that runs there, one check after the other (docs/flink.md). */
@@ -55,7 +55,7 @@ export async function smokeTest(
     tell({ check: name, result, why });
     return result === 'pass';
   };
-  let found: ManagedApplication | undefined;
+  let found: SmokedApplication | undefined;
   const runs = await check('runs', async () => {
     found = await managedApplication(world.aws, setting.application);
     const state = `${found.status} on ${found.runtime}, parallelism ${found.parallelism}`;
@@ -84,13 +84,13 @@ export async function smokeTest(
 
 class Smoke {
   readonly #name: string;
-  readonly #application: ManagedApplication;
+  readonly #application: SmokedApplication;
   readonly #world: SmokeWorld;
   readonly #begun: number;
   readonly #companyID: string;
   #sent = 0;
 
-  constructor(name: string, application: ManagedApplication, world: SmokeWorld) {
+  constructor(name: string, application: SmokedApplication, world: SmokeWorld) {
     this.#name = name;
     this.#application = application;
     this.#world = world;
