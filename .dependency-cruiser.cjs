@@ -3,7 +3,7 @@ const layer = (name, from, allowed) => ({
   name,
   severity: 'error',
   from: { path: from, pathNot: '\\.test\\.ts$' },
-  to: { path: '^(src|test|bench)/', pathNot: allowed },
+  to: { path: '^(src|test|bench|infra)/', pathNot: allowed },
 });
 const CONTRACT = '^src/runtime/contract\\.ts$';
 
@@ -27,6 +27,11 @@ module.exports = {
       'hosts-do-not-know-the-command-line',
       '^src/hosts/',
       '^src/(base|core|observe|runtime|connectors|pipeline|services|hosts)/',
+    ),
+    layer(
+      'infrastructure-knows-parameters-and-the-deployment-by-command-only',
+      '^infra/',
+      '^infra/|^src/base/|^src/pipeline/parameters\\.ts$',
     ),
     layer('cli-calls-inward', '^src/cli/', '^src/(base|observe|pipeline|hosts|cli)/'),
     {

@@ -4,7 +4,7 @@ import { CountReporter } from './test/support/count-reporter.ts';
 
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'],
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts', 'infra/**/*.test.ts'],
     // npm run test:flink
     exclude: [...configDefaults.exclude, 'test/flink/**'],
     // Many tests wait for a program or a clock: on two cores, two at a time take little more than half as long.

@@ -1,7 +1,7 @@
 import { type App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import type { Settings } from './settings.ts';
-import { ApplicationStack } from './stacks/application.ts';
+import { ApplicationStack, type ServiceAccess } from './stacks/application.ts';
 import { CatalogStack } from './stacks/catalog.ts';
 import { NetworkStack } from './stacks/network.ts';
 import { StorageStack } from './stacks/storage.ts';
@@ -24,7 +24,9 @@ export function deployment(app: App, settings: Settings): Deployment {
   const storage = new StorageStack(app, base);
   const catalog = new CatalogStack(app, base);
   const network = needsNetwork(settings) ? new NetworkStack(app, base) : undefined;
-  const application = new ApplicationStack(app, { ...base, ...(network && { network }) });
+  const churnScoring = settings.scoring === 'on' ? existingScoring(settings) : undefined;
+  const tenantManager = settings.enrichment === 'lookup' ? existingTenantManager(settings) : undefined;
+  const application = new ApplicationStack(app, { ...base, network, churnScoring, tenantManager });
   const watching = new WatchingStack(app, base);
   // They name what these stacks make.
   for (const stack of [catalog, application, watching]) stack.addStackDependency(storage);
@@ -34,3 +36,11 @@ export function deployment(app: App, settings: Settings): Deployment {
 
 const needsNetwork = ({ vpcId, enrichment, tenantManagerUrl }: Settings): boolean =>
   vpcId !== '' || (enrichment === 'lookup' && tenantManagerUrl === '');
+
+function existingScoring({ churnScoringUrl: url, churnScoringKeyArn }: Settings): ServiceAccess | undefined {
+  return url === '' ? undefined : { url, secretArn: churnScoringKeyArn || undefined };
+}
+
+function existingTenantManager({ tenantManagerUrl: url, tenantManagerTokenArn }: Settings): ServiceAccess | undefined {
+  return url === '' ? undefined : { url, secretArn: tenantManagerTokenArn || undefined };
+}

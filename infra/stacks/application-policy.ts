@@ -1,23 +1,23 @@
 import { ArnFormat, Stack } from 'aws-cdk-lib';
 import { Effect, type IRole, Policy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import { acceptWildcards } from '../base-stack.ts';
 
 export interface ApplicationPolicyProps {
   readonly policyName: string;
   readonly role: IRole;
-  /** ARNs. */
+  /* ARNs. */
   readonly readStreams: readonly string[];
   readonly writtenStream: string;
   readonly code: string;
   readonly bucket: string;
+  readonly secrets: readonly string[];
+
   /** Folders of the bucket that it writes, each with a slash at its end. */
   readonly folders: readonly string[];
   readonly isEfo: boolean;
   readonly logGroup: string;
   readonly logStream: string;
-  readonly secrets: readonly ISecret[];
   readonly vpc?: { readonly subnets: readonly string[]; readonly securityGroup: string };
 }
 
@@ -32,6 +32,11 @@ export function applicationPolicy(scope: Construct, props: ApplicationPolicyProp
     );
 
   allow('ReadCode', ['s3:GetObject', 's3:GetObjectVersion'], [props.code]);
+  acceptWildcards(
+    policy,
+    [props.code],
+    'The code of the next version lies in the same folder, under a name of its own.',
+  );
   allow(
     'ReadStreams',
     ['DescribeStream', 'DescribeStreamSummary', 'ListShards', 'GetShardIterator', 'GetRecords'].map(ofKinesis),
@@ -40,14 +45,13 @@ export function applicationPolicy(scope: Construct, props: ApplicationPolicyProp
   const consumers = props.readStreams.map((arn) => `${arn}/consumer/*`);
   if (props.isEfo) {
     allow('RegisterConsumers', ['kinesis:RegisterStreamConsumer'], props.readStreams);
-    allow(
-      'ReadAsConsumers',
-      ['DescribeStreamConsumer', 'DeregisterStreamConsumer', 'SubscribeToShard'].map(ofKinesis),
-      [...props.readStreams, ...consumers],
-    );
+    allow('ReadAsConsumers', ['DescribeStreamConsumer', 'SubscribeToShard'].map(ofKinesis), [
+      ...props.readStreams,
+      ...consumers,
+    ]);
     acceptWildcards(policy, consumers, 'AWS puts the time of registration behind the name of a consumer.');
   }
-  allow('WriteEnriched', ['PutRecord', 'PutRecords', 'DescribeStreamSummary'].map(ofKinesis), [props.writtenStream]);
+  allow('WriteEnriched', ['PutRecords', 'DescribeStreamSummary'].map(ofKinesis), [props.writtenStream]);
   const objects = folders.map((folder) => `${bucket}/${folder}*`);
   allow(
     'WriteRows',
@@ -58,7 +62,6 @@ export function applicationPolicy(scope: Construct, props: ApplicationPolicyProp
   allow('ListRows', ['s3:ListBucket'], [bucket], {
     StringLike: { 's3:prefix': folders.map((folder) => `${folder}*`) },
   });
-  allow('ListUploads', ['s3:ListBucketMultipartUploads'], [bucket]);
 
   const group = stack.formatArn({
     service: 'logs',
@@ -81,12 +84,16 @@ export function applicationPolicy(scope: Construct, props: ApplicationPolicyProp
   );
   allow('WriteLog', ['logs:PutLogEvents'], [`${group}:log-stream:${logStream}`]);
 
+  allow('WriteMetrics', ['cloudwatch:PutMetricData'], ['*'], {
+    StringEquals: { 'cloudwatch:namespace': 'AWS/KinesisAnalytics' },
+  });
+  acceptWildcards(
+    policy,
+    ['*'],
+    'PutMetricData takes no resource: it is bound to a namespace. So do the Describe actions of EC2.',
+  );
   if (secrets.length > 0) {
-    allow(
-      'ReadSecrets',
-      ['secretsmanager:GetSecretValue'],
-      secrets.map(({ secretFullArn, secretArn }) => secretFullArn ?? secretArn),
-    );
+    allow('ReadSecrets', ['secretsmanager:GetSecretValue'], secrets);
   }
   if (props.vpc !== undefined) {
     const { subnets, securityGroup } = props.vpc;
@@ -102,7 +109,6 @@ export function applicationPolicy(scope: Construct, props: ApplicationPolicyProp
       ].map((action) => `ec2:${action}`),
       ['*'],
     );
-    acceptWildcards(policy, ['*'], 'The Describe actions of EC2 take no resource.');
     const interfaces = ec2('network-interface', '*');
     acceptWildcards(policy, [interfaces], 'AWS names the network interfaces of the application.');
     allow(

@@ -2,19 +2,18 @@ import { ArnFormat, CfnOutput } from 'aws-cdk-lib';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { CfnApplication, CfnApplicationCloudWatchLoggingOption } from 'aws-cdk-lib/aws-kinesisanalyticsv2';
 import { LogGroup, LogStream } from 'aws-cdk-lib/aws-logs';
-import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import { TenantAnalyticsError } from '../../src/base/errors.ts';
 import { type GROUP_NAMES, groupsOf, type ParameterTexts, readParameters } from '../../src/pipeline/parameters.ts';
 import { type BaseProps, BaseStack, MADE_AGAIN } from '../base-stack.ts';
 import { applicationPolicy } from './application-policy.ts';
 import type { NetworkStack } from './network.ts';
-import { DEAD_LETTERS_FOLDER, ROWS_FOLDER } from './storage.ts';
+import { CODE_FOLDER, DEAD_LETTERS_FOLDER, ROWS_FOLDER } from './storage.ts';
 
-/** A service that the application asks, and the secret that it asks with. */
+/** A service that the application asks, and the ARN of the secret that it asks with. */
 export interface ServiceAccess {
   readonly url: string;
-  readonly secret?: ISecret;
+  readonly secretArn?: string;
 }
 
 export interface ApplicationProps extends BaseProps {
@@ -74,12 +73,12 @@ export class ApplicationStack extends BaseStack {
       readStreams: [this.streamArn('bigdatajobs'), this.streamArn('companies')],
       writtenStream: this.streamArn('enrichedcompanies'),
       bucket: this.bucketArn(),
-      code: this.bucketArn(settings.codeKey),
+      code: this.bucketArn(`${CODE_FOLDER}*`),
       folders: [ROWS_FOLDER, DEAD_LETTERS_FOLDER],
       isEfo: settings.consumer === 'EFO',
       logGroup: this.logGroup.logGroupName,
       logStream: LOG_STREAM,
-      secrets: [churnScoring?.secret, tenantManager?.secret].filter((secret) => secret !== undefined),
+      secrets: [churnScoring?.secretArn, tenantManager?.secretArn].filter((arn) => arn !== undefined),
       ...(inVpc && { vpc: inVpc }),
     });
 
@@ -167,12 +166,12 @@ export class ApplicationStack extends BaseStack {
         enrichment: settings.enrichment,
         ...(tenantManager && {
           tenantManagerEndpoint: tenantManager.url,
-          ...(tenantManager.secret && { tenantManagerToken: tenantManager.secret.secretArn }),
+          ...(tenantManager.secretArn && { tenantManagerToken: tenantManager.secretArn }),
         }),
         scoring: settings.scoring,
         ...(churnScoring && {
           predictChurnApiEndpoint: churnScoring.url,
-          ...(churnScoring.secret && { predictChurnApiKey: churnScoring.secret.secretArn }),
+          ...(churnScoring.secretArn && { predictChurnApiKey: churnScoring.secretArn }),
         }),
       },
     };

@@ -3,7 +3,8 @@ import { BlockPublicAccess, Bucket, BucketEncryption, type BucketProps, ObjectOw
 import type { Construct } from 'constructs';
 import { accept, type BaseProps, BaseStack, DATA } from '../base-stack.ts';
 
-/** Folders of the bucket, beside that of the code. Dead letters lie beside the rows, not under them: no query of rows lists them. */
+/** Folders of the bucket. Dead letters lie beside the rows, not under them: no query of rows lists them. */
+export const CODE_FOLDER = 'churn/';
 export const ROWS_FOLDER = 'enriched/';
 export const DEAD_LETTERS_FOLDER = 'dead-letters/';
 /** Requests to it are counted by S3: the alarm of dead letters looks at that. */
