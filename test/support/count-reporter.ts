@@ -2,7 +2,7 @@ import { appendFileSync } from 'node:fs';
 import type { Reporter, TestModule, TestRunEndReason } from 'vitest/node';
 
 /**
- * Ends the run with what was skipped, and the count. With `CI=true` a skip is a failure: nothing may pass by not running.
+ * Ends the run with what passed at the second try only, what was skipped, and the count. With `CI=true` a skip is a failure: nothing may pass by not running.
  * The count goes to the file that `TEST_COUNTS` names, too.
  */
 export class CountReporter implements Reporter {
@@ -16,6 +16,9 @@ export class CountReporter implements Reporter {
       failed: count('failed') + broken + errors.length,
       skipped: skipped.length,
     };
+    for (const test of tests.filter((one) => one.diagnostic()?.flaky === true)) {
+      process.stdout.write(`passed at the second try: ${test.fullName}\n`);
+    }
     for (const test of skipped) process.stdout.write(`skipped: ${test.fullName}\n`);
     if (process.env.CI === 'true' && skipped.length > 0) {
       process.stdout.write('With CI=true a skipped test is a failure: install what it names.\n');
