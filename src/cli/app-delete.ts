@@ -43,8 +43,16 @@ async function askedName(application: string): Promise<string> {
     );
   }
   const asking = createInterface({ input: process.stdin, output: process.stderr });
+  // Ctrl-C and Ctrl-D are a no.
+  const no = new AbortController();
+  asking.once('SIGINT', () => no.abort());
+  asking.once('close', () => no.abort());
+  const question = `This deletes ${application} and all its snapshots. Type its name: `;
   try {
-    return (await asking.question(`This deletes ${application} and all its snapshots. Type its name: `)).trim();
+    return (await asking.question(question, { signal: no.signal })).trim();
+  } catch {
+    process.stderr.write('\n');
+    throw new TenantAnalyticsError('STOPPED', 'Nothing was deleted.');
   } finally {
     asking.close();
   }

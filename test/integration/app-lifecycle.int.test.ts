@@ -12,7 +12,7 @@ import { CreateBucketCommand, GetObjectCommand, ListMultipartUploadsCommand } fr
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AwsClients, awsClients } from '../../src/hosts/managed/aws-clients.ts';
 import { type Ministack, missingForMinistack, startMinistack } from '../support/ministack.ts';
-import { type Ended, oneLine, run, start } from './program.ts';
+import { type Ended, oneLine, run, runCommand, start } from './program.ts';
 
 // The commands of `app`, through the real program, against AWS on this machine. They build on each other, as in life.
 
@@ -348,6 +348,37 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(
       expect(await done('delete', '--yes', NAME)).toEqual([`There is no application ${NAME}.`]);
       for (const command of ['start', 'stop', 'describe', 'logs']) {
         expect(await refused(command)).toMatch(/^2 .*There is no application CompanyJobProcessing in us-west-2\./);
+      }
+    });
+
+    test('delete on a terminal asks for the name, and takes no other, nor Ctrl-C, for an answer', async () => {
+      const asked = (typed: string) => {
+        // Answers the question, once it is asked, and hands on what is shown.
+        const script = `
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0: os.execv(sys.argv[2], sys.argv[2:])
+shown, answered = b"", False
+while True:
+    try: data = os.read(terminal, 1024)
+    except OSError: break
+    if not data: break
+    shown += data
+    if b"Type its name: " in shown and not answered:
+        answered = True
+        os.write(terminal, sys.argv[1].encode())
+sys.stdout.buffer.write(shown)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))`;
+        const words = [process.execPath, 'bin/tenant-analytics.js', 'app', 'delete', '--endpoint', ministack.endpoint];
+        return runCommand(ministack.python, '-c', script, typed, ...words);
+      };
+      for (const [typed, code, told] of [
+        [`${NAME}\r`, 0, `There is no application ${NAME}.`],
+        ['Other\r', 2, 'got "Other": nothing was deleted'],
+        ['\x03', 1, 'Nothing was deleted. [STOPPED]'],
+        ['\x04', 1, 'Nothing was deleted. [STOPPED]'],
+      ] as const) {
+        expect(await asked(typed)).toMatchObject({ code, stdout: expect.stringContaining(told) });
       }
     });
 
