@@ -167,6 +167,12 @@ describe('start', () => {
     });
   });
 
+  test('one that is still READY for a moment after the call has not failed', async () => {
+    service.put('READY');
+    service.states.StartApplication = ['READY', 'READY', 'STARTING', 'RUNNING'];
+    expect(await startApplication(service.operator().operator, LATEST)).toMatch(/^Started app/);
+  });
+
   test("the service's own reason comes before the log", async () => {
     service.put('READY');
     service.states.StartApplication = ['STARTING', 'READY'];
