@@ -17,8 +17,13 @@ const folder = await scratchFolder();
 /** `npm run test:flink -- --soak` kills more often. */
 const KILLS = process.env.FLINK_SOAK === undefined ? 3 : 20;
 /** Of an answer until the job was struck, and after. */
-const SLOW_MS = 100;
+const SLOW_MS = 150;
 const QUICK_MS = 1;
+/**
+ * Behind an input that was read to its end no checkpoint is taken (docs/flink.md, Known limits): so a job must be reading still
+ * when it is struck. A field that nobody reads makes records large, and back-pressure, which counts bytes, holds them back.
+ */
+const UNREAD = 'x'.repeat(5000);
 const SEED = Number(process.env.FLINK_SEED ?? 1);
 
 interface Prepared {
@@ -38,13 +43,14 @@ async function prepared(name: string, companies: number, jobs: number, ...more: 
   const services = new TestServices(tenants);
   services.delayMs = SLOW_MS;
   await services.start();
-  const inputs = await writeInputs(`${folder}/${name}`, world.companies, world.jobs);
+  const large = world.jobs.map((job) => ({ ...job, unread: UNREAD }));
+  const inputs = await writeInputs(`${folder}/${name}`, world.companies, large);
   const { canonical } = obviousModel(world.modelCompanies, world.modelJobs, {
     decay: true,
     counting: 'rolling',
     outOfOrderness: 60_000,
   });
-  const settings = services.settings('score.concurrency=8', 'score.cache.ttl=1ms', ...more);
+  const settings = services.settings('score.concurrency=8', 'tenant.cache.ttl=1ms', 'score.cache.ttl=1ms', ...more);
   return {
     job: { ...inputs, output: `${folder}/${name}/out`, settings },
     expected: canonical.map((line) => `${line}\n`).join(''),
@@ -79,7 +85,7 @@ describe.skipIf(missing !== null)(`processes of a cluster that are killed${needs
 
   test(`kill -9 of a TaskManager, ${KILLS} times in mid-run: each record counts once`, async () => {
     const random = seededRandom(SEED);
-    running = await prepared('kills', 40, 4000);
+    running = await prepared('kills', 40, 40 * KILLS * 65);
     const jobID = await graphs.submit({ ...running.job, parallelism: 3 });
     for (let kill = 0; kill < KILLS; kill++) {
       await graphs.checkpointed(jobID, 2 + 2 * kill);
@@ -92,11 +98,11 @@ describe.skipIf(missing !== null)(`processes of a cluster that are killed${needs
   });
 
   test('kill -9 with 100 calls in flight for one company: its rows come in order, each once', async () => {
-    running = await prepared('one-company', 1, 2000, 'tenant.cache.ttl=1ms');
+    running = await prepared('one-company', 1, 2000);
     const { services } = running;
     const jobID = await graphs.submit({ ...running.job, parallelism: 2, checkpointMs: 100 });
     await graphs.checkpointed(jobID, 3);
-    expect(await graphs.metric(jobID, 'tenant_analytics_calls_held')).toBeGreaterThan(100);
+    await expect.poll(() => graphs.metric(jobID, 'tenant_analytics_calls_held')).toBeGreaterThan(100);
     await killOne(seededRandom(SEED));
     services.delayMs = QUICK_MS;
     await graphs.finished(jobID);

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { KinesisApi } from '../../src/connectors/kinesis/kinesis-api.ts';
 import { untilAllTasksRun } from '../../src/hosts/flink/cluster/job-watch.ts';
 import { openKinesis } from '../../src/hosts/node/open-kinesis.ts';
+import { Pipeline } from '../../src/services/dashboard/pipeline-source.ts';
 import { LOCAL_REGION, type LocalKinesis, startLocalKinesis } from '../support/local-kinesis.ts';
 import { contentsOf, put } from '../support/stream-contents.ts';
 import { type Profile, TestServices } from '../support/test-services.ts';
@@ -95,6 +96,37 @@ describe.skipIf(missing !== null)(`a live job on Flink, over streams and service
     await untilAllTasksRun(graphs.cluster.rest, jobID, { signal: never });
     await send(60);
     await expect.poll(async () => (await eventIDs()).size).toBe(60);
+
+    // What the dashboard's Pipeline view makes of Flink's REST API.
+    const pipeline = new Pipeline({ metricsUrl: '', flink: { url: graphs.cluster.rest.url, job: '' } }, Date.now);
+    const seen = async () => {
+      const told = await pipeline.ask();
+      if ('problem' in told) return told.problem;
+      return {
+        host: [told.host.kind, told.host.job?.id, told.host.state],
+        records: told.flow.sources.map(({ source, records }) => [source, records]),
+        rows: told.flow.sinks.map(({ sink, rows }) => [sink, rows]),
+        shards: told.shards.length,
+        isOnTime: told.watermark.at !== null,
+        hasCheckpoint: told.checkpoint.ageSeconds !== null && told.checkpoint.bytes !== null,
+        isAsked: told.services.map(({ service, calls, breaker }) => [service, (calls ?? 0) >= COMPANIES, breaker]),
+      };
+    };
+    await expect.poll(seen).toEqual({
+      host: ['flink', jobID, 'RUNNING'],
+      records: [['jobs', 60]],
+      rows: [
+        ['enrichedcompanies', 60],
+        ['rows', 60],
+      ],
+      shards: 2,
+      isOnTime: true,
+      hasCheckpoint: true,
+      isAsked: [
+        ['tenant-manager', true, 'closed'],
+        ['churn-scoring', true, 'closed'],
+      ],
+    });
 
     await kinesis.split('bigdatajobs', 'shardId-000000000000');
     await send(60);
