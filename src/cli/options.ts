@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { TenantAnalyticsError } from '../base/errors.ts';
 import { collectParameters } from '../hosts/node/properties.ts';
+import { duration } from '../pipeline/parameter-values.ts';
 import { describeParameters, type GroupName, type ParameterTexts } from '../pipeline/parameters.ts';
 
 export interface ParameterOptions {
@@ -43,6 +44,16 @@ export function numberOf(text: string, flag: string, least: number, most: number
 export function wholeOf(text: string, flag: string, most: number): number {
   if (/^\d+$/.test(text) && Number(text) <= most) return Number(text);
   throw new TenantAnalyticsError('USAGE', `${flag}: expected a whole number from 0 to ${most}, got ${text}.`);
+}
+
+/** In milliseconds, from `30 s`, `5 min`, `1 d` or bare milliseconds. @throws TenantAnalyticsError USAGE */
+export function durationOf(text: string, flag: string, leastMs: number, mostMs: number): number {
+  const parsed = duration.safeParse(text);
+  if (parsed.success && parsed.data >= leastMs && parsed.data <= mostMs) return parsed.data;
+  throw new TenantAnalyticsError(
+    'USAGE',
+    `${flag}: expected a duration such as 500 ms, 30 s, 5 min, 1 h or 2 d, from ${leastMs} to ${mostMs} ms, got ${text}.`,
+  );
 }
 
 export function readTexts({ set, properties }: ParameterOptions): Promise<ParameterTexts> {

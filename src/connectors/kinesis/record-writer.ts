@@ -8,7 +8,7 @@ import { type KinesisApi, KinesisFailure, type PutResult } from './kinesis-api.t
 /** What one PutRecords takes; sizes are those of data and partition keys. */
 const REQUEST_ENTRIES = 500;
 const REQUEST_BYTES = 5 * 1024 * 1024;
-const RECORD_BYTES = 1024 * 1024;
+export const RECORD_BYTES = 1024 * 1024;
 const REQUESTS_IN_FLIGHT = 4;
 /** The first wait is up to this long, and each later one up to twice the one before, up to the longest. */
 const BACKOFF_FIRST_MS = 100;
@@ -18,11 +18,30 @@ const OUTAGE_MS = 5000;
 
 export interface RowStreamOptions {
   readonly stream: string;
-  /** The parameter that names the stream, for messages. */
+  /** The parameter or option that names the stream, for messages. */
   readonly parameter: string;
+  /** What its messages say of the sender; without it, that of a run. */
+  readonly words?: WriterWords;
   /** Called once, when rows can never be sent. */
   readonly onFailure: (error: unknown) => void;
 }
+
+/** What is sent, and what its sender does about trouble, as messages tell it. */
+export interface WriterWords {
+  /** `rows`. */
+  readonly records: string;
+  readonly whileTheyWait: string;
+  readonly whenMended: string;
+  /** What names the region. */
+  readonly region: string;
+}
+
+const OF_A_RUN: WriterWords = {
+  records: 'rows',
+  whileTheyWait: 'reading stops when too many wait',
+  whenMended: 'Then run the same command again: it goes on from the last checkpoint.',
+  region: 'aws.region',
+};
 
 interface Row {
   /** Counts the rows taken. */
@@ -57,7 +76,7 @@ export class KinesisRowStream implements RowStream {
   readonly #kinesis: Pick<KinesisApi, 'putRecords'>;
   readonly #world: Pick<World, 'clock' | 'sleep' | 'random' | 'warn'>;
   readonly #pressure: Pressure;
-  readonly #options: RowStreamOptions;
+  readonly #options: RowStreamOptions & { readonly words: WriterWords };
   readonly #over = new AbortController();
   /** Taken and not accepted yet, in the order of taking. */
   readonly #outstanding = new Set<Row>();
@@ -86,7 +105,7 @@ export class KinesisRowStream implements RowStream {
     this.#kinesis = kinesis;
     this.#world = world;
     this.#pressure = pressure;
-    this.#options = options;
+    this.#options = { words: OF_A_RUN, ...options };
   }
 
   send(partitionKey: string, data: Uint8Array): void {
@@ -96,7 +115,7 @@ export class KinesisRowStream implements RowStream {
       return;
     }
     if (this.#over.signal.aborted) {
-      this.#lost ??= stopped(this.#options.stream);
+      this.#lost ??= stopped(this.#options);
       return;
     }
     const number = ++this.#taken;
@@ -135,7 +154,7 @@ export class KinesisRowStream implements RowStream {
   }
 
   async close(): Promise<void> {
-    this.#end(stopped(this.#options.stream));
+    this.#end(stopped(this.#options));
   }
 
   #passOver(partitionKey: string, size: number): void {
@@ -251,7 +270,7 @@ export class KinesisRowStream implements RowStream {
 
   #tellOutage(refused: readonly Row[], reason: string): void {
     const now = this.#world.clock.now();
-    const { stream } = this.#options;
+    const { stream, words } = this.#options;
     for (const row of refused) {
       if (row.isLate || now - (row.firstTriedAt ?? now) < OUTAGE_MS) continue;
       row.isLate = true;
@@ -259,12 +278,12 @@ export class KinesisRowStream implements RowStream {
       if (this.#outageSince !== undefined) continue;
       this.#outageSince = row.firstTriedAt ?? now;
       this.#world.warn(
-        `Stream ${stream} has not accepted rows for ${seconds(now - this.#outageSince)}: ${reason}. They wait, and are sent ` +
-          'again until it does; reading stops when too many wait. Look whether Kinesis can be reached and has enough shards.',
+        `Stream ${stream} has not accepted ${words.records} for ${seconds(now - this.#outageSince)}: ${reason}. They wait, and are ` +
+          `sent again until it does; ${words.whileTheyWait}. Look whether Kinesis can be reached and has enough shards.`,
       );
     }
     if (this.#late > 0 || this.#outageSince === undefined) return;
-    this.#world.warn(`Stream ${stream} accepts rows again, after ${seconds(now - this.#outageSince)}.`);
+    this.#world.warn(`Stream ${stream} accepts ${words.records} again, after ${seconds(now - this.#outageSince)}.`);
     this.#outageSince = undefined;
   }
 
@@ -289,24 +308,31 @@ export class KinesisRowStream implements RowStream {
   }
 }
 
-function neverAccepted(failure: KinesisFailure, { stream, parameter }: RowStreamOptions): TenantAnalyticsError {
-  const what = `Expected stream ${stream} (${parameter}) to accept rows`;
+function neverAccepted(
+  failure: KinesisFailure,
+  { stream, parameter, words }: RowStreamOptions & { readonly words: WriterWords },
+): TenantAnalyticsError {
+  const what = `Expected stream ${stream} (${parameter}) to accept ${words.records}`;
   const came = `${failure.code}: ${messageOf(failure)}`;
-  const goOn = 'Then run the same command again: it goes on from the last checkpoint.';
   if (failure.kind === 'not-found') {
     const todo = `Create the stream, or set ${parameter} to one that exists.`;
-    return new TenantAnalyticsError('STREAM_NOT_FOUND', `${what}, but there is none: ${came}. ${todo} ${goOn}`, {
-      cause: failure,
-    });
+    return new TenantAnalyticsError(
+      'STREAM_NOT_FOUND',
+      `${what}, but there is none: ${came}. ${todo} ${words.whenMended}`,
+      { cause: failure },
+    );
   }
-  const todo = 'Check the credentials, their permission for kinesis:PutRecords, and aws.region.';
-  return new TenantAnalyticsError('KINESIS_REFUSED', `${what}, but Kinesis refuses them: ${came}. ${todo} ${goOn}`, {
-    cause: failure,
-  });
+  const todo = `Check the credentials, their permission for kinesis:PutRecords, and ${words.region}.`;
+  return new TenantAnalyticsError(
+    'KINESIS_REFUSED',
+    `${what}, but Kinesis refuses them: ${came}. ${todo} ${words.whenMended}`,
+    { cause: failure },
+  );
 }
 
-function stopped(stream: string): TenantAnalyticsError {
-  return new TenantAnalyticsError('STOPPED', `Rows for stream ${stream} were not sent: the run is over.`);
+function stopped({ stream, words }: { readonly stream: string; readonly words: WriterWords }): TenantAnalyticsError {
+  const what = words.records[0]?.toUpperCase() + words.records.slice(1);
+  return new TenantAnalyticsError('STOPPED', `${what} for stream ${stream} were not sent: the run is over.`);
 }
 
 function seconds(ms: number): string {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { VirtualTime } from '../../../test/support/virtual-time.ts';
 import { DAY_MS } from '../../base/time.ts';
@@ -5,6 +6,7 @@ import { jobDecoder } from '../../core/decode-job.ts';
 import type { JobEvent } from '../../core/events.ts';
 import { Rejection } from '../../runtime/contract.ts';
 import { seedCompanies } from '../tenant-manager/seed-companies.ts';
+import { SHAPES } from './shape.ts';
 import { SIMULATOR_DEFAULTS, type SimulatorOptions, simulate } from './simulate.ts';
 import { tenantLife } from './tenant-life.ts';
 
@@ -64,7 +66,7 @@ test('all companies are sent once at the first start, before any job event, and 
   const first = begun();
   await first.time.advance(5000);
   first.stop.abort();
-  expect(await first.result).toEqual({ companies: 60, jobs: 10, broken: 0 });
+  expect(await first.result).toEqual({ companies: 60, jobs: 10, broken: 0, skippedMs: 0 });
   expect(first.sent.slice(0, 60).map(({ text }) => JSON.parse(text))).toEqual(companies);
   expect(first.sent.slice(0, 60).map(({ stream, partitionKey }) => `${stream} ${partitionKey}`)).toEqual(
     companies.map(({ companyID }) => `companies ${companyID}`),
@@ -74,7 +76,7 @@ test('all companies are sent once at the first start, before any job event, and 
   const again = begun({ isFirstStart: false, historyDays: 5 });
   await again.time.advance(5000);
   again.stop.abort();
-  expect(await again.result).toEqual({ companies: 0, jobs: 10, broken: 0 });
+  expect(await again.result).toEqual({ companies: 0, jobs: 10, broken: 0, skippedMs: 0 });
 });
 
 test('the same seed sends the same events at the same times, another seed others', async () => {
@@ -88,6 +90,74 @@ test('the same seed sends the same events at the same times, another seed others
   }
   expect(runs[1]).toEqual(runs[0]);
   expect(runs[2]).not.toEqual(runs[0]);
+});
+
+test('same seed and shape, same events, however the clock, the writer and the machine stutter', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.nat(),
+      fc.constantFrom(...SHAPES),
+      fc.double({ min: 0, max: 1, noNaN: true }),
+      fc.array(fc.integer({ min: 1, max: 900 }), { minLength: 1, maxLength: 20 }),
+      async (seed, shape, fading, late) => {
+        const runs: string[][] = [];
+        for (const lateness of [[0], late]) {
+          let now = SINCE;
+          let slept = 0;
+          const texts: string[] = [];
+          const sleep = async (ms: number) => {
+            now += ms + (lateness[slept++ % lateness.length] ?? 0);
+          };
+          const put = async (_stream: string, key: string, data: Uint8Array) => {
+            texts.push(`${key} ${Buffer.from(data)}`);
+          };
+          const life = { companies, jobsStream: 'j', companiesStream: 'c', since: SINCE, isFirstStart: true };
+          const options = {
+            ...SIMULATOR_DEFAULTS,
+            ...life,
+            seed,
+            shape,
+            fading,
+            perSecond: 20,
+            withCreationDate: true,
+          };
+          const { signal } = new AbortController();
+          const sent = await simulate({ ...options, mostJobs: 200 }, { put }, { now: () => now, sleep }, signal);
+          expect(sent).toMatchObject({ companies: 60, jobs: 200, skippedMs: 0 });
+          runs.push(texts);
+        }
+        expect(runs[1]).toEqual(runs[0]);
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+test.each([0, 0.3, 0.5, 1])('of the tenants a share of %d fades away, whatever the seed', (share) => {
+  const lives = Array.from({ length: 4000 }, (_, seed) => tenantLife(`comp_${seed}`, seed, share));
+  const faded = lives.filter((life) => life.activity(60) < life.activity(0)).length;
+  expect(faded / lives.length).toBeGreaterThan(share - 0.03);
+  expect(faded / lives.length).toBeLessThan(share + 0.03);
+});
+
+test('once all tenants are gone it ends', async () => {
+  const run = begun({ fading: 1, dayMs: 1000, perSecond: 10 });
+  await run.time.advance(120_000);
+  const { jobs } = await run.result;
+  expect(jobs).toBeGreaterThan(100);
+  expect(jobs).toBeLessThan(1000);
+});
+
+test('it ends after as many job events as asked for, past days included', async () => {
+  for (const [historyDays, mostJobs] of [
+    [0, 7],
+    [3, 7],
+    [3, 500],
+  ] as const) {
+    const run = begun({ historyDays, mostJobs, perSecond: 100 });
+    await run.time.advance(10_000);
+    expect((await run.result).jobs).toBe(mostJobs);
+  }
 });
 
 test.each([0.5, 2, 40, 1000])('job events leave at %d per second', async (perSecond) => {
@@ -107,6 +177,7 @@ test('a writer that is slow is not flooded, then or afterwards', async () => {
   const { jobs } = await run.result;
   expect(run.mostUnderWay()).toBe(500);
   expect(jobs).toBeLessThanOrEqual(2500);
+  expect((await run.result).skippedMs).toBeGreaterThan(5000);
 });
 
 test('after a sleep of the machine it goes on at its rate, with at most a second made up for', async () => {
@@ -154,7 +225,9 @@ test('an event carries its time only when asked to', async () => {
     run.stop.abort();
     await run.result;
     for (const { text, at } of run.jobs()) {
-      expect((JSON.parse(text) as { creationDate?: number }).creationDate).toBe(withCreationDate ? at : undefined);
+      expect((JSON.parse(text) as { creationDate?: number }).creationDate).toSatisfy((time) =>
+        withCreationDate ? typeof time === 'number' && time <= at && time > at - 100 : time === undefined,
+      );
     }
   }
 });
@@ -201,6 +274,22 @@ test('some tenants fade away until they are silent, most go on, and lives go on 
   const [atFirst, later] = [await tenantsAt(SINCE), await tenantsAt(SINCE + 60_000)];
   expect(later).toBeLessThan(atFirst * 0.85);
   expect(later).toBeGreaterThan(atFirst * 0.5);
+});
+
+test('a writer that gives up ends it at once, also while the next event is long away', async () => {
+  const time = new VirtualTime(SINCE);
+  const options = { ...SIMULATOR_DEFAULTS, companies, jobsStream: 'j', companiesStream: 'c', since: SINCE };
+  const put = async () => {
+    await time.after(100);
+    throw new Error('the stream is gone');
+  };
+  const world = { now: () => time.now, sleep: time.sleep };
+  const life = { ...options, isFirstStart: false, perSecond: 0.01 };
+  const ended = expect(simulate(life, { put }, world, new AbortController().signal)).rejects.toThrow('is gone');
+  await time.advance(100_000);
+  await time.advance(200);
+  await ended;
+  expect(time.now).toBe(SINCE + 100_200);
 });
 
 test('a writer that gives up ends it with that error', async () => {

@@ -1,4 +1,4 @@
-import { type Random, seededRandom } from '../../base/random.ts';
+import { seededRandom } from '../../base/random.ts';
 
 /** How a tenant is used over the days of its life. */
 export interface TenantLife {
@@ -12,19 +12,24 @@ export interface TenantLife {
 const HALF_LIFE_DAYS = 4;
 /** Below this it is gone: silence, not a trickle. */
 const GONE = 0.05;
+const FADE_WITHIN_DAYS = 30;
+/** Of all tenants, while there are so many that do not fade. */
+const GROWING = 0.1;
+export const FADING = 0.3;
 
 /**
- * Of ten tenants, six stay as they are, three fade away from some day of the first `FADE_WITHIN_DAYS` on, and one grows.
+ * Of ten tenants, one grows, three (`fading`) fade away from some day of the first 30 on, and the others stay as they are.
  * Few are very busy: how busy spans two powers of ten.
  */
-export function tenantLife(companyID: string, seed: number): TenantLife {
+export function tenantLife(companyID: string, seed: number, fading: number = FADING): TenantLife {
   const random = seededRandom(seed);
   const busyness = 10 ** (2 * random() - 1.3);
   const users = 1 + Math.floor(random() ** 2 * 20);
   const fate = random();
   const turnsOn = random() * FADE_WITHIN_DAYS;
-  if (fate < 0.6) return { companyID, users, activity: () => busyness };
-  if (fate < 0.9) {
+  const growsFrom = 1 - Math.min(GROWING, 1 - fading);
+  if (fate < growsFrom - fading) return { companyID, users, activity: () => busyness };
+  if (fate < growsFrom) {
     const activity = (day: number) => {
       const left = 0.5 ** (Math.max(0, day - turnsOn) / HALF_LIFE_DAYS);
       return left < GONE ? 0 : busyness * left;
@@ -32,19 +37,4 @@ export function tenantLife(companyID: string, seed: number): TenantLife {
     return { companyID, users, activity };
   }
   return { companyID, users, activity: (day) => busyness * (1 + Math.max(0, day - turnsOn) / 30) };
-}
-
-const FADE_WITHIN_DAYS = 30;
-
-/** Whose event is next: tenants by how busy they are on that day; undefined when all are gone. */
-export function nextTenant(tenants: readonly TenantLife[], day: number, random: Random): TenantLife | undefined {
-  let total = 0;
-  for (const tenant of tenants) total += tenant.activity(day);
-  let at = random() * total;
-  for (const tenant of tenants) {
-    const activity = tenant.activity(day);
-    if (activity > 0 && at < activity) return tenant;
-    at -= activity;
-  }
-  return undefined;
 }
