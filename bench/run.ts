@@ -5,6 +5,7 @@ import { dashboardSuite } from './suites/dashboard.ts';
 import { flinkSuite } from './suites/flink.ts';
 import { flinkCallsSuite } from './suites/flink-calls.ts';
 import { latencySuite } from './suites/latency.ts';
+import { liveSuite } from './suites/live.ts';
 import { replaySuite } from './suites/replay.ts';
 import type { Suite } from './suites/suite.ts';
 import { machineLine } from './table.ts';
@@ -14,6 +15,7 @@ const SUITES: readonly [Suite, ...Suite[]] = [
   replaySuite,
   callsSuite,
   latencySuite,
+  liveSuite,
   dashboardSuite,
   flinkSuite,
   flinkCallsSuite,

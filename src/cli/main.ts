@@ -8,6 +8,7 @@ import { deadLettersCommand } from './dead-letters.ts';
 import { flinkSmokeCommand } from './flink-smoke.ts';
 import { insightsCommand } from './insights.ts';
 import { ToldError } from './observing.ts';
+import { planCommand } from './plan.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
 import { sendCommand, simulateCommand } from './simulate.ts';
@@ -15,12 +16,9 @@ import { startCommand } from './start.ts';
 import { tenantManagerCommand } from './tenant-manager.ts';
 import { version } from './version.ts';
 
-/** Runs the command line; the answer is the exit code: 0 done, 1 failed, 2 wrong usage. */
-export async function main(words: readonly string[]): Promise<number> {
-  // Node 20 is supported, by the versions of the SDK that are locked: its warning would help nobody here.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreClosedPipe);
-  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
-  const program = new Command('tenant-analytics')
+/** All commands, with their options and help. */
+export function program(): Command {
+  return new Command('tenant-analytics')
     .description('Counts and churn signals of tenants from their job events, exactly once.')
     .version(version())
     .option('--debug', 'show the stack of an error')
@@ -33,15 +31,24 @@ export async function main(words: readonly string[]): Promise<number> {
     .addCommand(insightsCommand())
     .addCommand(appCommand())
     .addCommand(flinkSmokeCommand())
+    .addCommand(planCommand())
     .addCommand(tenantManagerCommand())
     .addCommand(churnScoringCommand())
     .addCommand(simulateCommand())
     .addCommand(sendCommand())
     .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage. Each command has its own --help.')
     .showHelpAfterError('(add --help for more)');
+}
+
+/** Runs the command line; the answer is the exit code: 0 done, 1 failed, 2 wrong usage. */
+export async function main(words: readonly string[]): Promise<number> {
+  // Node 20 is supported, by the versions of the SDK that are locked: its warning would help nobody here.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreClosedPipe);
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+  const commands = program();
   try {
-    prepare(program);
-    await program.parseAsync(words, { from: 'user' });
+    prepare(commands);
+    await commands.parseAsync(words, { from: 'user' });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;

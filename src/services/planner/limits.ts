@@ -1,0 +1,41 @@
+/** What AWS allows, by its own names. Source: the service's page of quotas in the AWS documentation; not checked from here. */
+export const AWS = {
+  shardWriteBytes: { value: 1024 * 1024, name: 'Kinesis: 1 MiB/s of writes a shard' },
+  shardWriteRecords: { value: 1000, name: 'Kinesis: 1,000 records/s of writes a shard' },
+  shardReadBytes: {
+    value: 2 * 1024 * 1024,
+    name: 'Kinesis: 2 MiB/s of reads a shard, shared by all that poll it; with EFO for each consumer',
+  },
+  shardReads: { value: 5, name: 'Kinesis: 5 GetRecords/s a shard, shared by all that poll it' },
+  payloadUnitBytes: { value: 25 * 1024, name: 'Kinesis: a PUT payload unit is 25 KiB' },
+  onDemandUnitBytes: { value: 1024, name: 'Kinesis on demand: a record is billed in units of 1 KiB' },
+  kpu: { value: 1, name: 'Managed Flink: a KPU is 1 vCPU, 4 GiB and 50 GB of running storage' },
+  orchestrationKpus: { value: 1, name: 'Managed Flink: one KPU more for orchestration' },
+  kpuStorageGB: { value: 50, name: 'Managed Flink: 50 GB of running application storage a KPU' },
+  kpuQuota: { value: 64, name: 'Managed Flink: 64 KPUs an application, unless the quota is raised' },
+  lambdaQuota: {
+    value: 1000,
+    name: 'Lambda: 1,000 concurrent executions an account and region, unless the quota is raised',
+  },
+} as const;
+
+/** What was measured, where that is written down, and what exactly. Only these are capacities of ours. */
+export const MEASURED = {
+  eventMicros: {
+    value: 23.4,
+    source: 'bench/README.md, Live',
+    what: 'Node host, read from Kinesis, counted, a JSON row to a file and one to a stream; no calls; 2 × AMD EPYC',
+  },
+  callMicros: {
+    value: 138,
+    source: 'bench/CALLS.md',
+    what: '`replay`, both for each event: CPU µs a call, Node host, 2 × AMD EPYC',
+  },
+} as const;
+
+export const HOUR_SECONDS = 3600;
+export const DAY_SECONDS = 86_400;
+/** A month of AWS's price lists: 730 hours. */
+export const MONTH_HOURS = 730;
+export const MONTH_SECONDS = MONTH_HOURS * HOUR_SECONDS;
+export const MONTH_DAYS = MONTH_HOURS / 24;
