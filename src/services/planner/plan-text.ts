@@ -1,6 +1,6 @@
 import { FIXED } from './cost.ts';
 import { INPUTS, type InputName } from './inputs.ts';
-import { MEASURED } from './limits.ts';
+import { eventMicros, MEASURED } from './limits.ts';
 import type { Plan } from './plan.ts';
 
 /** A plan to read, with all that it assumes. */
@@ -120,9 +120,8 @@ function assumptionLines({ inputs }: Plan): string[] {
       const source = spec.source === undefined ? '' : ` (${spec.source})`;
       return `  --${spec.flag.padEnd(width)} ${String(inputs.numbers[name]).padStart(8)}  ${spec.about}${source}`;
     }),
-    `  one event costs ${MEASURED.eventMicros.value} µs of CPU: ${MEASURED.eventMicros.what} (${MEASURED.eventMicros.source})`,
-    `  one call costs ${MEASURED.callMicros.value} µs of CPU: ${MEASURED.callMicros.what} (${MEASURED.callMicros.source})`,
-    '  the same on Flink, which has no such figure of its own: leave room (--derate), and look at the CPU of the first days',
+    ...Object.values(MEASURED).map(({ value, what, source }) => `  ${figure(value)} ${what} (${source})`),
+    `  so an event costs ${figure(eventMicros(inputs.host))} µs on this host${inputs.host === 'flink' ? ': as from files there, and what Kinesis adds on the Node host' : ''}`,
     `  fixed, not sized: ${FIXED.tenantManagerTasks} tasks of TenantManager with ${FIXED.tenantManagerVcpus} vCPU and ${FIXED.tenantManagerGB} GB, Aurora with ${FIXED.auroraAcus} ACU, ${FIXED.modelInstances} model instance`,
     '  not in it: logs, metrics, NAT and data transfer, backups, retries, objects of late events',
     '  formulas: docs/operations.md, Sizing',
