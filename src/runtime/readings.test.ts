@@ -30,11 +30,54 @@ describe('live partitions', () => {
     const { add, turns } = live();
     const [a, b, c] = [add('a'), add('b'), add('companies', false)];
     expect(turns(1)).toEqual([undefined]);
+    c.tip.emptySince = 0;
+    expect(turns(1)).toEqual([undefined]);
     a.reading.isReady = true;
     c.reading.isReady = true;
     expect(turns(4)).toEqual(['a', 'companies', 'a', 'companies']);
     b.reading.isReady = true;
     expect(turns(4)).toEqual(['b', 'a', 'companies', 'b']);
+  });
+
+  it('what is read first comes to the tip before the others begin', () => {
+    const { add, turns } = live();
+    const [jobs, companies] = [add('jobs'), add('companies', false)];
+    jobs.reading.isReady = true;
+    companies.tip.isBehind = true; // not read yet
+    expect(turns(1)).toEqual([undefined]);
+    companies.reading.isReady = true;
+    expect(turns(2)).toEqual(['companies', 'companies']);
+    companies.reading.isReady = false; // delivered, but there is more
+    expect(turns(1)).toEqual([undefined]);
+    companies.tip.isBehind = false;
+    expect(turns(1)).toEqual(['jobs']);
+    companies.tip.isBehind = true; // behind again: it takes turns from then on
+    companies.reading.isReady = true;
+    expect(turns(2)).toEqual(['companies', 'jobs']);
+  });
+
+  it.each([
+    ['that is empty, or cannot be read', { emptySince: undefined, isBehind: false }],
+    ['that ended', undefined],
+  ])('nobody waits for one %s', async (_, tip) => {
+    const { readings, add, turns } = live();
+    const [jobs, companies] = [add('jobs'), add('companies', false)];
+    jobs.reading.isReady = true;
+    if (tip === undefined) await readings.end(companies.reading, () => undefined);
+    else Object.assign(companies.tip, tip);
+    expect(turns(1)).toEqual(['jobs']);
+  });
+
+  it('one that is never at its tip is waited for no longer than for one that is idle', () => {
+    const { readings, add, turns } = live();
+    const [jobs, companies] = [add('jobs'), add('companies', false)];
+    jobs.reading.isReady = true;
+    companies.tip.isBehind = true;
+    readings.lookAtTips(1000, IDLE_MS);
+    readings.lookAtTips(1000 + IDLE_MS - 1, IDLE_MS);
+    expect(turns(1)).toEqual([undefined]);
+    readings.lookAtTips(1000 + IDLE_MS, IDLE_MS);
+    expect(turns(1)).toEqual(['jobs']);
   });
 
   it('one that is ahead by more than events may lag waits for those that have more to give', () => {

@@ -32,6 +32,7 @@ export interface ReadingSetting extends Pick<Reading, 'partition' | 'readFirst' 
  * - Bounded: sources that are read first, to their end; then the partition furthest behind in event time.
  * - Live: those with something to deliver take turns. One that is further ahead in event time than events may lag waits
  *   for the others, but only for those that have more to give: a shard that cannot be read holds nobody up for good.
+ * - Live, too: until a partition of a source that is read first has no more to give for the first time, sources that are not wait for it.
  * - A partition that ended stays known until it is forgotten, so that it is never read twice.
  */
 export class Readings {
@@ -40,6 +41,9 @@ export class Readings {
   readonly #all: readonly Partition[];
   readonly #ended: Record<string, PartitionState> = {};
   #readings: Reading[] = [];
+  /** Of sources that are read first: those whose backlog the others wait for. */
+  #catchingUp: Reading[] = [];
+  #catchingUpSince: EpochMs | undefined;
   #turns = 0;
 
   /** `all`: the bounded partitions of this run, for showing progress. */
@@ -73,8 +77,10 @@ export class Readings {
   add(setting: ReadingSetting, state: PartitionState | undefined): Reading {
     const { partition, readFirst, visit, tooLong, live, drivesWatermark } = setting;
     const clock = drivesWatermark ? this.#watermark.add(partition.id, state?.maxTime ?? undefined) : undefined;
-    const reading = { partition, readFirst, clock, visit, tooLong, live, isReady: live === undefined, turn: 0 };
+    const isReady = live === undefined;
+    const reading = { partition, readFirst, clock, visit, tooLong, live, isReady, turn: 0 };
     this.#readings.push(reading);
+    if (live !== undefined && readFirst) this.#catchingUp.push(reading);
     return reading;
   }
 
@@ -83,6 +89,7 @@ export class Readings {
     const { id } = reading.partition;
     this.#ended[id] = { ...stateOf(reading), ended: true };
     this.#readings = this.#readings.filter((other) => other !== reading);
+    this.#catchingUp = this.#catchingUp.filter((other) => other !== reading);
     successors();
     if (reading.clock !== undefined) this.#watermark.end(id);
     await reading.partition.close();
@@ -90,7 +97,10 @@ export class Readings {
 
   next(): Reading | undefined {
     let next: Reading | undefined;
+    if (this.#catchingUp.length > 0) this.#catchingUp = this.#catchingUp.filter(hasMore);
+    const isCatchingUp = this.#catchingUp.length > 0;
     for (const reading of this.#readings) {
+      if (isCatchingUp && !reading.readFirst) continue;
       if (!reading.isReady || (reading.live !== undefined && this.isAhead(reading.clock))) continue;
       if (next === undefined || comesBefore(reading, next)) next = reading;
     }
@@ -111,8 +121,13 @@ export class Readings {
     return clock.maxTime > least + this.#outOfOrdernessMs;
   }
 
-  /** Which live partitions are idle: nothing came for `idleMs`, although they could be read. */
+  /** Which live partitions are waited for no more, and which are idle: nothing came for `idleMs`, although they could be read. */
   lookAtTips(now: EpochMs, idleMs: number): void {
+    if (this.#catchingUp.length > 0) {
+      this.#catchingUpSince ??= now;
+      if (now - this.#catchingUpSince >= idleMs) this.#catchingUp = [];
+    }
+    if (this.#catchingUp.length === 0) this.#catchingUpSince = undefined;
     for (const { live, clock, isReady } of this.#readings) {
       if (live === undefined || clock === undefined) continue;
       const { emptySince } = live.tip;

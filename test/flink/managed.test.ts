@@ -112,10 +112,13 @@ describe.skipIf(missing !== null)(`the job on a cluster as the managed service h
     expect(await cluster.rest.checkpointInterval(jobID)).toBe(700);
 
     const job = await cluster.rest.job(jobID);
-    const names = (await Promise.all(job.vertices.map(({ id }) => cluster.rest.metricNames(jobID, id)))).flat();
-    const ours = names.flatMap((name) => /\.kinesisanalytics\.(.*)$/.exec(name)?.[1] ?? []);
+    // Flink fetches them from its TaskManagers now and then.
+    const ours = async () => {
+      const names = (await Promise.all(job.vertices.map(({ id }) => cluster.rest.metricNames(jobID, id)))).flat();
+      return [...new Set(names.flatMap((name) => /\.kinesisanalytics\.(.*)$/.exec(name)?.[1] ?? []))].sort();
+    };
     const graph = 'graph.CompanyJobProcessing';
-    expect([...new Set(ours)].sort()).toEqual(
+    await expect.poll(ours).toEqual(
       [
         'engine.v8.tenant_analytics_script_engine',
         'reason.malformed.tenant_analytics_dead_letters_total',
