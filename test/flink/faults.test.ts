@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { seededRandom } from '../../src/base/random.ts';
-import { seededWorld } from '../model/arbitraries.ts';
+import { seededWorld, type World } from '../model/arbitraries.ts';
 import { obviousModel } from '../model/obvious-model.ts';
 import { type Profile, TestServices } from '../support/test-services.ts';
 import { canonicalText, GraphCluster, type GraphJob, repeated, rowLines, writeInputs } from './support/graph-job.ts';
@@ -25,6 +25,8 @@ const QUICK_MS = 1;
  */
 const UNREAD = 'x'.repeat(5000);
 const SEED = Number(process.env.FLINK_SEED ?? 1);
+/** Of a world in which nearly all events are of the company that is known. */
+const OF_ONE = 9;
 
 interface Prepared {
   readonly job: GraphJob;
@@ -32,9 +34,8 @@ interface Prepared {
   readonly services: TestServices;
 }
 
-/** Input whose counts the model knows, and services for it; all events of a world with one company are of that one. */
-async function prepared(name: string, companies: number, jobs: number, ...more: string[]): Promise<Prepared> {
-  const world = seededWorld(SEED + name.length, { companies, jobs });
+/** Input whose counts the model knows, and services for it. */
+async function prepared(name: string, world: World, ...more: string[]): Promise<Prepared> {
   const tenants = new Map<string, Profile>();
   for (const { deleted, ...record } of world.companies) {
     if (deleted) tenants.delete(record.companyID);
@@ -85,7 +86,7 @@ describe.skipIf(missing !== null)(`processes of a cluster that are killed${needs
 
   test(`kill -9 of a TaskManager, ${KILLS} times in mid-run: each record counts once`, async () => {
     const random = seededRandom(SEED);
-    running = await prepared('kills', 40, 40 * KILLS * 65);
+    running = await prepared('kills', seededWorld(SEED, { companies: 40, jobs: 40 * KILLS * 65 }));
     const jobID = await graphs.submit({ ...running.job, parallelism: 3 });
     for (let kill = 0; kill < KILLS; kill++) {
       await graphs.checkpointed(jobID, 2 + 2 * kill);
@@ -98,7 +99,7 @@ describe.skipIf(missing !== null)(`processes of a cluster that are killed${needs
   });
 
   test('kill -9 with 100 calls in flight for one company: its rows come in order, each once', async () => {
-    running = await prepared('one-company', 1, 2000);
+    running = await prepared('one-company', seededWorld(OF_ONE, { companies: 1, jobs: 2000 }));
     const { services } = running;
     const jobID = await graphs.submit({ ...running.job, parallelism: 2, checkpointMs: 100 });
     await graphs.checkpointed(jobID, 3);
@@ -110,7 +111,7 @@ describe.skipIf(missing !== null)(`processes of a cluster that are killed${needs
   });
 
   test('stopped with a savepoint, another bundle with one more field and another layout of state goes on from it', async () => {
-    running = await prepared('upgrade', 40, 4000);
+    running = await prepared('upgrade', seededWorld(SEED, { companies: 40, jobs: 4000 }));
     const { job } = running;
     const jobID = await graphs.submit({ ...job, parallelism: 2 });
     await graphs.checkpointed(jobID, 3);
@@ -126,7 +127,7 @@ describe.skipIf(missing !== null)(`processes of a cluster that are killed${needs
   });
 
   test('rescaled from savepoints, 1 to 4 to 2 subtasks: each record counts once', async () => {
-    running = await prepared('rescaled', 60, 4000);
+    running = await prepared('rescaled', seededWorld(SEED, { companies: 60, jobs: 4000 }));
     const { job } = running;
     let savepointPath: string | undefined;
     for (const parallelism of [1, 4]) {
@@ -141,7 +142,12 @@ describe.skipIf(missing !== null)(`processes of a cluster that are killed${needs
   });
 
   test('churn scoring down for a while: rows leave without a score, and once more with it', async () => {
-    running = await prepared('scorer', 40, 4000, 'score.retries=0', 'score.breaker.failures=3');
+    running = await prepared(
+      'scorer',
+      seededWorld(SEED, { companies: 40, jobs: 4000 }),
+      'score.retries=0',
+      'score.breaker.failures=3',
+    );
     const { services, job } = running;
     const jobID = await graphs.submit({ ...job, parallelism: 2 });
     await graphs.checkpointed(jobID, 2);
@@ -168,7 +174,7 @@ describe.skipIf(missing !== null)(`the JobManager, with high availability${needs
       slots: 2,
       highAvailability: true,
     });
-    const running = await prepared('job-manager', 40, 4000);
+    const running = await prepared('job-manager', seededWorld(SEED, { companies: 40, jobs: 4000 }));
     try {
       const jobID = await graphs.submit({ ...running.job, parallelism: 2 });
       await graphs.checkpointed(jobID, 3);
