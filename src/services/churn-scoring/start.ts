@@ -5,7 +5,7 @@ import { messageOf, TenantAnalyticsError } from '../../base/errors.ts';
 import type { LogFields } from '../../observe/log.ts';
 import type { Observation } from '../../observe/observation.ts';
 import { observeRequests } from '../observe.ts';
-import { listen, serviceServer } from '../server.ts';
+import { isHere, listen, serviceServer } from '../server.ts';
 import { churnScoring } from './app.ts';
 import { churnModel } from './churn-model.ts';
 import { fromCustomAttributes } from './custom-attributes.ts';
@@ -98,7 +98,7 @@ export async function startModelServer(options: StartModelServerOptions): Promis
   const { port, host = '127.0.0.1', flag = '--port', modelFile, observation } = options;
   const model = modelFile === undefined ? churnModel : await readModelFile(modelFile);
   const health = options.health ?? new ModelHealth(model);
-  const server = serviceServer(host === '127.0.0.1');
+  const server = serviceServer(isHere(host));
   const registry = new Registry();
   const carried = (request: FastifyRequest) => fromCustomAttributes(request.headers);
   observeRequests(server, { ...observation, service: 'churn-model', registry, carried });

@@ -3,10 +3,13 @@ import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import pg from 'pg';
 import { TenantAnalyticsError } from '../../base/errors.ts';
 import { databaseMessage, MIGRATIONS, refuseNewer, type TenantDatabase } from './database.ts';
+import { clientConfigOf, placeOf, type ServerAddress } from './server-address.ts';
 
 const CONNECTIONS = 8;
 const CONNECT_MS = 5000;
 const STATEMENT_MS = 10_000;
+/** A new connection costs a TLS handshake, and perhaps a question for the password. */
+const IDLE_MS = 5 * 60_000;
 /** Advisory locks, by number: those of all programs on a database share one space. */
 const SET_UP = 7_268_001;
 const PUBLISHER = 7_268_002;
@@ -15,11 +18,13 @@ const PUBLISHER = 7_268_002;
  * A server, as `DATABASE_URL` names it.
  * @throws TenantAnalyticsError PARAMETER_INVALID, or SERVICE_FAILED when it cannot be reached
  */
-export async function openServer(url: string, warn: (message: string) => void): Promise<TenantDatabase> {
-  const what = `PostgreSQL at ${placeOf(url)}`;
+export async function openServer(address: ServerAddress, warn: (message: string) => void): Promise<TenantDatabase> {
+  const what = `PostgreSQL at ${placeOf(address.url)}`;
+  const server = clientConfigOf(address);
   const pool = new pg.Pool({
-    connectionString: url,
+    ...server,
     max: CONNECTIONS,
+    idleTimeoutMillis: IDLE_MS,
     connectionTimeoutMillis: CONNECT_MS,
     statement_timeout: STATEMENT_MS,
     query_timeout: STATEMENT_MS + 1000,
@@ -32,12 +37,12 @@ export async function openServer(url: string, warn: (message: string) => void): 
   // and the next statement fails. Without a listener the process would end.
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
-  const publisher = new PublisherLock(url);
+  const publisher = new PublisherLock(server);
   return {
     db: drizzle(pool),
     what,
     async setUp(work) {
-      const client = await connected(url, what);
+      const client = await connected(server, what);
       try {
         await client.query('SELECT pg_advisory_lock($1)', [SET_UP]);
         const db = drizzle(client);
@@ -65,12 +70,12 @@ export async function openServer(url: string, warn: (message: string) => void): 
  * session while this process is still sending, both send for a moment: readers pass over records older than theirs.
  */
 class PublisherLock {
-  readonly #url: string;
+  readonly #server: pg.ClientConfig;
   #client: pg.Client | undefined;
   #isHeld = false;
 
-  constructor(url: string) {
-    this.#url = url;
+  constructor(server: pg.ClientConfig) {
+    this.#server = server;
   }
 
   async isHeld(): Promise<boolean> {
@@ -94,7 +99,7 @@ class PublisherLock {
   }
 
   async #connect(): Promise<pg.Client> {
-    const client = new pg.Client({ ...session(this.#url), query_timeout: STATEMENT_MS });
+    const client = new pg.Client({ ...session(this.#server), query_timeout: STATEMENT_MS });
     client.on('error', () => this.#forget(client));
     client.on('end', () => this.#forget(client));
     await client.connect();
@@ -109,13 +114,12 @@ class PublisherLock {
   }
 }
 
-function session(url: string): pg.ClientConfig {
-  const application_name = 'tenant-manager';
-  return { connectionString: url, connectionTimeoutMillis: CONNECT_MS, keepAlive: true, application_name };
+function session(server: pg.ClientConfig): pg.ClientConfig {
+  return { ...server, connectionTimeoutMillis: CONNECT_MS, keepAlive: true, application_name: 'tenant-manager' };
 }
 
-async function connected(url: string, what: string): Promise<pg.Client> {
-  const client = new pg.Client(session(url));
+async function connected(server: pg.ClientConfig, what: string): Promise<pg.Client> {
+  const client = new pg.Client(session(server));
   client.on('error', () => undefined);
   try {
     await client.connect();
@@ -130,17 +134,5 @@ function failed(what: string, expected: string, error: unknown): TenantAnalytics
     'SERVICE_FAILED',
     `DATABASE_URL: expected ${expected}, got: ${databaseMessage(error)} (${what}). Start the server, mend DATABASE_URL, or unset it: the tenants are then kept in the data folder.`,
     { cause: error },
-  );
-}
-
-/** Host and name of the database: never user or password. */
-function placeOf(url: string): string {
-  if (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)) {
-    const { host, pathname } = new URL(url);
-    return `${host}${pathname}`;
-  }
-  throw new TenantAnalyticsError(
-    'PARAMETER_INVALID',
-    'DATABASE_URL: expected postgresql://user:password@host:port/database, got something else.',
   );
 }

@@ -3,7 +3,7 @@ import { TenantAnalyticsError } from '../../base/errors.ts';
 import type { Observation } from '../../observe/observation.ts';
 import { packageFile } from '../local-kinesis/package-file.ts';
 import { metricsRoute, observeRequests } from '../observe.ts';
-import { checkPort, listen, serviceServer } from '../server.ts';
+import { checkPort, isHere, listen, serviceServer } from '../server.ts';
 import { tenantManager } from './app.ts';
 import { databaseMessage, type TenantDatabase } from './database.ts';
 import { OutboxPublisher, type Publish, type PublisherWorld } from './outbox-publisher.ts';
@@ -18,7 +18,11 @@ export interface TenantManagerRequest {
   readonly folder: string;
   /** postgresql://…; empty for the database in the folder. */
   readonly databaseUrl: string;
-  /** On 127.0.0.1; 0 takes a free one. */
+  /** Of that server, in the place of the URL's: asked for at each new connection. */
+  readonly databasePassword?: (() => Promise<string>) | undefined;
+  /** 127.0.0.1 unless given. Whoever can reach another one is asked for the token, so there must be one. */
+  readonly host?: string | undefined;
+  /** 0 takes a free one. */
   readonly port: number;
   /** The flag of the command line that chooses the port: for who is refused. */
   readonly flag: string;
@@ -45,26 +49,31 @@ export interface RunningTenantManager {
 
 /** While the database is away, every request fails: once in this time is told. */
 const TOLD_EVERY_MS = 30_000;
+const HERE = '127.0.0.1';
 
 /**
  * TenantManager: its database, brought up to date and seeded, its HTTP API, and the publisher of its outbox.
- * @throws TenantAnalyticsError PORT_TAKEN, LOCKED, STORAGE_FULL, STORAGE_FAILED, INPUT_CORRUPT, PARAMETER_INVALID,
- *   STATE_MISMATCH or SERVICE_FAILED
+ * @throws TenantAnalyticsError PARAMETER_MISSING, PORT_TAKEN, LOCKED, STORAGE_FULL, STORAGE_FAILED, INPUT_CORRUPT,
+ *   PARAMETER_INVALID, STATE_MISMATCH or SERVICE_FAILED
  */
 export async function startTenantManager(
   request: TenantManagerRequest,
   world: TenantManagerWorld,
 ): Promise<RunningTenantManager> {
-  const { folder, databaseUrl, port, flag, token, seed } = request;
-  await checkPort({ port, what: 'TenantManager', flag });
+  const { folder, databaseUrl, databasePassword, host = HERE, port, flag, token, seed } = request;
+  if (!isHere(host) && token === '') throw noToken(host);
+  const at = { host, port, what: 'TenantManager', flag };
+  await checkPort(at);
   const database =
-    databaseUrl === '' ? await openFolder(folder, world.lockFolder) : await openServer(databaseUrl, world.warn);
+    databaseUrl === ''
+      ? await openFolder(folder, world.lockFolder)
+      : await openServer({ url: databaseUrl, password: databasePassword }, world.warn);
   try {
     const tenants = new TenantRepository(database, world.now, () => publisher.poke());
     const { registry, counted } = tenantManagerMetrics(tenants, world.now);
     const publisher = new OutboxPublisher(storeOf(database, tenants), counted(world.publish), world);
     await setUp(database, world, seed);
-    const server = serviceServer();
+    const server = serviceServer(isHere(host));
     observeRequests(server, { ...world.observation, service: 'tenant-manager', registry });
     await server.register(metricsRoute, { registries: [registry] });
     const failed = failureTeller(world);
@@ -75,7 +84,7 @@ export async function startTenantManager(
       database: database.what,
       failed,
     });
-    const url = await listen(server, { port, what: 'TenantManager', flag });
+    const url = await listen(server, at);
     const stopping = new AbortController();
     const publishing = publisher.run(stopping.signal);
     return {
@@ -92,6 +101,13 @@ export async function startTenantManager(
     await database.close();
     throw error;
   }
+}
+
+function noToken(host: string): TenantAnalyticsError {
+  return new TenantAnalyticsError(
+    'PARAMETER_MISSING',
+    `TENANT_MANAGER_TOKEN: expected a token, because ${host} is reached from elsewhere, got nothing. Set it, or listen on ${HERE}.`,
+  );
 }
 
 async function setUp(database: TenantDatabase, { now }: PublisherWorld, seed: readonly Tenant[]): Promise<void> {
