@@ -3,9 +3,11 @@ import { AwsSolutionsChecks } from 'cdk-nag';
 import type { Settings } from './settings.ts';
 import { ApplicationStack, type ServiceAccess } from './stacks/application.ts';
 import { CatalogStack } from './stacks/catalog.ts';
+import { ChurnScoringStack } from './stacks/churn-scoring.ts';
 import { NetworkStack } from './stacks/network.ts';
 import { StorageStack } from './stacks/storage.ts';
 import { StreamsStack } from './stacks/streams.ts';
+import { TenantManagerStack } from './stacks/tenant-manager.ts';
 import { WatchingStack } from './stacks/watching.ts';
 
 /** All stacks of one deployment; each can be deployed alone, with those that it stands on. */
@@ -13,6 +15,10 @@ export interface Deployment {
   readonly streams: StreamsStack;
   readonly storage: StorageStack;
   readonly catalog: CatalogStack;
+  /** Undefined when the settings name another, or none is asked. */
+  readonly churnScoring: ChurnScoringStack | undefined;
+  /** Undefined when the settings name another, or none is asked. */
+  readonly tenantManager: TenantManagerStack | undefined;
   readonly application: ApplicationStack;
   readonly watching: WatchingStack;
 }
@@ -24,23 +30,35 @@ export function deployment(app: App, settings: Settings): Deployment {
   const storage = new StorageStack(app, base);
   const catalog = new CatalogStack(app, base);
   const network = needsNetwork(settings) ? new NetworkStack(app, base) : undefined;
-  const churnScoring = settings.scoring === 'on' ? existingScoring(settings) : undefined;
-  const tenantManager = settings.enrichment === 'lookup' ? existingTenantManager(settings) : undefined;
-  const application = new ApplicationStack(app, { ...base, network, churnScoring, tenantManager });
-  const watching = new WatchingStack(app, base);
+  const churnScoring = needsChurnScoring(settings) ? new ChurnScoringStack(app, base) : undefined;
+  const tenantManager =
+    network && needsTenantManager(settings) ? new TenantManagerStack(app, { ...base, network }) : undefined;
+  const application = new ApplicationStack(app, {
+    ...base,
+    network,
+    churnScoring: churnScoring?.access ?? existingScoring(settings),
+    tenantManager: tenantManager?.access ?? existingTenantManager(settings),
+  });
+  const watching = new WatchingStack(app, { ...base, scoring: churnScoring?.metrics });
   // They name what these stacks make.
   for (const stack of [catalog, application, watching]) stack.addStackDependency(storage);
-  for (const stack of [application, watching]) stack.addStackDependency(streams);
-  return { streams, storage, catalog, application, watching };
+  for (const stack of [application, watching, tenantManager]) stack?.addStackDependency(streams);
+  return { streams, storage, catalog, churnScoring, tenantManager, application, watching };
 }
 
-const needsNetwork = ({ vpcId, enrichment, tenantManagerUrl }: Settings): boolean =>
-  vpcId !== '' || (enrichment === 'lookup' && tenantManagerUrl === '');
+const needsChurnScoring = ({ scoring, churnScoringUrl }: Settings): boolean =>
+  scoring === 'on' && churnScoringUrl === '';
 
-function existingScoring({ churnScoringUrl: url, churnScoringKeyArn }: Settings): ServiceAccess | undefined {
-  return url === '' ? undefined : { url, secretArn: churnScoringKeyArn || undefined };
+const needsTenantManager = ({ enrichment, tenantManagerUrl }: Settings): boolean =>
+  enrichment === 'lookup' && tenantManagerUrl === '';
+
+const needsNetwork = (settings: Settings): boolean => settings.vpcId !== '' || needsTenantManager(settings);
+
+function existingScoring({ scoring, churnScoringUrl: url, churnScoringKeyArn }: Settings): ServiceAccess | undefined {
+  return scoring === 'off' ? undefined : { url, secretArn: churnScoringKeyArn || undefined };
 }
 
-function existingTenantManager({ tenantManagerUrl: url, tenantManagerTokenArn }: Settings): ServiceAccess | undefined {
-  return url === '' ? undefined : { url, secretArn: tenantManagerTokenArn || undefined };
+function existingTenantManager(settings: Settings): ServiceAccess | undefined {
+  const { enrichment, tenantManagerUrl: url, tenantManagerTokenArn } = settings;
+  return enrichment === 'join' ? undefined : { url, secretArn: tenantManagerTokenArn || undefined };
 }

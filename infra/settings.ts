@@ -10,6 +10,13 @@ const arnOf = (service: string) =>
   z.union([z.literal(''), z.string().regex(new RegExp(`^arn:[\\w-]+:${service}:`), `expected an ARN of ${service}`)]);
 const list = text.transform((value) => (value === '' ? [] : value.split(',').map((one) => one.trim())));
 
+const ecrImage = text
+  .regex(
+    /^(\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?\/[a-z0-9._/-]+(:[\w.-]+|@sha256:[0-9a-f]{64}))?$/,
+    'expected an image in ECR with a tag or digest, such as 123456789012.dkr.ecr.us-west-2.amazonaws.com/name:1.0',
+  )
+  .default('');
+
 const SETTINGS = {
   prefix: text
     .regex(/^([A-Za-z][A-Za-z0-9-]{0,19})?$/, 'expected up to 20 letters, digits and hyphens, a letter first')
@@ -61,6 +68,17 @@ const SETTINGS = {
   tenantManagerUrl: url.default('').describe('A TenantManager that is there; empty: one is deployed'),
   tenantManagerTokenArn: arnOf('secretsmanager').default('').describe('Secret of its bearer token'),
   tenantManagerTasks: count(1, 20).default(2).describe('Copies of the one that is deployed'),
+  tenantManagerImage: ecrImage.describe('Its image in ECR; empty: built from the Dockerfile'),
+  tenantManagerCpu: z
+    .enum(['256', '512', '1024', '2048'])
+    .transform(Number)
+    .default(256)
+    .describe('Of each copy, in units of Fargate: 1024 is one'),
+  tenantManagerMemoryMb: count(512, 16_384).default(1024).describe('Of each copy; Fargate has steps for each cpu'),
+  firstTenants: count(0, 1_000_000).default(0).describe('Made-up tenants of a new database, for a trial'),
+  databaseReaders: count(0, 5).default(1).describe('Copies of the database that take over; 0: minutes without it'),
+  databaseMaxAcus: count(1, 128).default(4).describe('Capacity units up to which the database grows, from 0.5'),
+  databaseBackupDays: count(1, 35).default(7).describe('Days to any second of which the database can be restored'),
   certificateArn: arnOf('acm').default('').describe('Its TLS certificate; empty: HTTP inside the VPC'),
   tenantManagerHost: text.default('').describe('The name in that certificate; needed with it'),
   scoring: z.enum(['on', 'off']).default('on').describe('off: rows without a score'),
@@ -72,9 +90,13 @@ const SETTINGS = {
     .regex(/^([A-Za-z0-9][A-Za-z0-9-]{0,62})?$/, 'expected the name of a SageMaker endpoint')
     .default('')
     .describe('A SageMaker endpoint that is there; empty: one is deployed'),
+  modelImage: ecrImage.describe('Image of the model server in ECR; empty: built from the Dockerfile'),
   modelServing: z.enum(['serverless', 'instance']).default('serverless').describe('Of the endpoint that is deployed'),
   modelInstanceType: text.default('ml.m5.large').describe('With instances'),
   modelInstances: count(1, 20).default(2).describe('With instances'),
+  apiGatewayLogRole: flag
+    .default(true)
+    .describe('Makes the role by which API Gateway writes logs, one for account and region; false: there is one'),
   vpcId: text
     .regex(/^(vpc-[0-9a-f]+)?$/, 'expected a VPC such as vpc-0123456789abcdef0')
     .default('')

@@ -13,6 +13,7 @@ import { CODE_FOLDER, DEAD_LETTERS_FOLDER, ROWS_FOLDER } from './storage.ts';
 /** A service that the application asks, and the ARN of the secret that it asks with. */
 export interface ServiceAccess {
   readonly url: string;
+  /** With `#key` behind it, that key of a secret that has several. */
   readonly secretArn?: string;
 }
 
@@ -78,7 +79,9 @@ export class ApplicationStack extends BaseStack {
       isEfo: settings.consumer === 'EFO',
       logGroup: this.logGroup.logGroupName,
       logStream: LOG_STREAM,
-      secrets: [churnScoring?.secretArn, tenantManager?.secretArn].filter((arn) => arn !== undefined),
+      secrets: [churnScoring?.secretArn, tenantManager?.secretArn]
+        .filter((arn) => arn !== undefined)
+        .map((arn) => arn.replace(/#.*$/, '')),
       ...(inVpc && { vpc: inVpc }),
     });
 

@@ -1,5 +1,4 @@
 import { type FileHandle, open, readFile } from 'node:fs/promises';
-import { tryLock } from 'fs-native-extensions';
 import { TenantAnalyticsError } from '../../base/errors.ts';
 
 /**
@@ -8,6 +7,8 @@ import { TenantAnalyticsError } from '../../base/errors.ts';
  * @throws TenantAnalyticsError LOCKED when another process holds it
  */
 export async function lockFolder(folder: string): Promise<{ release(): Promise<void> }> {
+  // Only now: commands that hold no folder start without it (the model's image has no packages).
+  const { tryLock } = await import('fs-native-extensions');
   const path = `${folder}/lock`;
   const file: FileHandle = await open(path, 'a+');
   if (!tryLock(file.fd)) {
