@@ -10,6 +10,13 @@ export interface BaseProps extends StackProps {
   readonly settings: Settings;
 }
 
+/** Their tags are newer than what cfn-lint knows of these types. */
+const UNTAGGED = [
+  'AWS::CloudWatch::Dashboard',
+  'AWS::ElasticLoadBalancingV2::Listener',
+  'AWS::ElasticLoadBalancingV2::ListenerRule',
+];
+
 /** A stack whose names begin with the deployment's prefix. */
 export abstract class BaseStack extends Stack {
   protected readonly settings: Settings;
@@ -23,7 +30,7 @@ export abstract class BaseStack extends Stack {
       terminationProtection: part === 'Storage' || part === 'TenantManager',
     });
     this.settings = settings;
-    Tags.of(this).add('application', named(settings, 'tenant-analytics'));
+    Tags.of(this).add('application', named(settings, 'tenant-analytics'), { excludeResourceTypes: [...UNTAGGED] });
   }
 
   /** The name that users know, behind the prefix. */

@@ -165,12 +165,23 @@ function requireTogether(settings: Settings): void {
       'certificateArn and tenantManagerHost: expected both or none: the name must be the one in the certificate.',
     );
   }
+  requireStepOfFargate(settings);
   if (settings.tenantManagerTokenArn !== '' && settings.tenantManagerUrl === '') {
     throw missing('tenantManagerUrl: expected where the TenantManager of tenantManagerTokenArn is, got nothing.');
   }
   if (settings.churnScoringKeyArn !== '' && settings.churnScoringUrl === '') {
     throw missing('churnScoringUrl: expected where the scoring API of churnScoringKeyArn is, got nothing.');
   }
+}
+
+/** Two to eight MB for each unit of cpu, in whole GB; the smallest also has half a GB. */
+function requireStepOfFargate({ tenantManagerCpu: cpu, tenantManagerMemoryMb: memory }: Settings): void {
+  const [least, most, step] = [cpu * 2, cpu * 8, cpu === 256 ? 512 : 1024];
+  if (memory >= least && memory <= most && memory % step === 0 && memory !== 1536) return;
+  throw new TenantAnalyticsError(
+    'PARAMETER_INVALID',
+    `tenantManagerMemoryMb: expected a step of Fargate for a cpu of ${cpu}: ${least} to ${most}, in whole GB, got ${memory}.`,
+  );
 }
 
 function missing(message: string): TenantAnalyticsError {
