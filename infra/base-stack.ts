@@ -10,13 +10,6 @@ export interface BaseProps extends StackProps {
   readonly settings: Settings;
 }
 
-/** Their tags are newer than what cfn-lint knows of these types. */
-const UNTAGGED = [
-  'AWS::CloudWatch::Dashboard',
-  'AWS::ElasticLoadBalancingV2::Listener',
-  'AWS::ElasticLoadBalancingV2::ListenerRule',
-];
-
 /** A stack whose names begin with the deployment's prefix. */
 export abstract class BaseStack extends Stack {
   protected readonly settings: Settings;
@@ -30,7 +23,7 @@ export abstract class BaseStack extends Stack {
       terminationProtection: part === 'Storage' || part === 'TenantManager',
     });
     this.settings = settings;
-    Tags.of(this).add('application', named(settings, 'tenant-analytics'), { excludeResourceTypes: [...UNTAGGED] });
+    Tags.of(this).add('application', named(settings, 'tenant-analytics'));
   }
 
   /** The name that users know, behind the prefix. */

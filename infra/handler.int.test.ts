@@ -3,15 +3,13 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { Template } from 'aws-cdk-lib/assertions';
 import type { APIGatewayProxyEvent } from 'aws-lambda';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { AssessChurn } from '../src/services/churn-scoring/assess-churn.ts';
 import { type ChurnScoring, startChurnScoring } from '../src/services/churn-scoring/start.ts';
-import { cdkApp } from '../test/support/cdk-app.ts';
-import { readSettings } from './settings.ts';
-import { ChurnScoringStack } from './stacks/churn-scoring.ts';
+import { type Synthesized, synthesize } from './testing.ts';
 
+let synthesized: Synthesized;
 let local: ChurnScoring;
 let handler: AssessChurn;
 let files: readonly string[] = [];
@@ -19,11 +17,9 @@ let files: readonly string[] = [];
 beforeAll(async () => {
   // Its model server answers as SageMaker does for an endpoint of this name.
   local = await startChurnScoring({ port: 0, apiKey: '' });
-  const app = cdkApp('bundled');
-  const stack = new ChurnScoringStack(app, { settings: readSettings({ modelEndpoint: 'tenant-churn' }) });
-  const [lambda] = Object.values(Template.fromStack(stack).findResources('AWS::Lambda::Function'));
-  const { directory } = app.synth();
-  const asset = join(directory, `asset.${String(lambda?.Properties.Code.S3Key).replace(/\.zip$/, '')}`);
+  synthesized = synthesize({ enrichment: 'join', modelEndpoint: 'tenant-churn' }, 'bundled');
+  const [lambda] = Object.values(synthesized.of('ChurnScoring').findResources('AWS::Lambda::Function'));
+  const asset = join(synthesized.folder, `asset.${String(lambda?.Properties.Code.S3Key).replace(/\.zip$/, '')}`);
   files = existsSync(asset) ? await readdir(asset) : [];
   const [file, name = ''] = String(lambda?.Properties.Handler).split('.');
   const environment = {
@@ -40,7 +36,8 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   vi.unstubAllEnvs();
-  await local.stop();
+  synthesized?.remove();
+  await local?.stop();
 });
 
 const company = {

@@ -11,7 +11,6 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { churnModel } from '../src/services/churn-scoring/churn-model.ts';
 import { columnsOf } from '../src/services/churn-scoring/scorecard.ts';
-import { cdkApp } from '../test/support/cdk-app.ts';
 import {
   configOf,
   type ImageConfig,
@@ -22,14 +21,14 @@ import {
 } from '../test/support/dockerfile.ts';
 import { answer, type WireServer, wireServer } from '../test/support/kinesis-wire.ts';
 import { type PostgresServer, startPostgres } from '../test/support/postgres-server.ts';
-import { readSettings } from './settings.ts';
-import { ChurnScoringStack } from './stacks/churn-scoring.ts';
+import { type Synthesized, synthesize } from './testing.ts';
 
 const pem = (name: string) => fileURLToPath(new URL(`../test/fixtures/tls/${name}.pem`, import.meta.url));
 const RDS_CERTIFICATES = 'https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem';
 const TOKEN_ARN = 'arn:aws:secretsmanager:us-west-2:123456789012:secret:tenants/token-AbCdEf';
 const PASSWORD_ARN = 'arn:aws:secretsmanager:us-west-2:123456789012:secret:rds!cluster-AbCdEf#password';
 
+let synthesized: Synthesized;
 let context = '';
 let folder = '';
 let stages: readonly Stage[] = [];
@@ -39,15 +38,14 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'tenant-analytics-images-'));
   // The user of a container may look there.
   chmodSync(folder, 0o755);
-  const app = cdkApp();
-  new ChurnScoringStack(app, { settings: readSettings({}) });
-  const { directory } = app.synth();
-  const assets = (await readdir(directory)).filter((name) => name.startsWith('asset.'));
-  context = assets.map((name) => join(directory, name)).find((asset) => existsSync(join(asset, 'Dockerfile'))) ?? '';
+  synthesized = synthesize({ enrichment: 'join' });
+  const assets = (await readdir(synthesized.folder)).map((name) => join(synthesized.folder, name));
+  context = assets.find((asset) => existsSync(join(asset, 'Dockerfile'))) ?? '';
   stages = readDockerfile(readFileSync(join(context, 'Dockerfile'), 'utf8'));
 });
 afterAll(() => {
   for (const child of children) child.kill('SIGKILL');
+  synthesized?.remove();
   rmSync(folder, { recursive: true, force: true });
 });
 

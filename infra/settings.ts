@@ -86,6 +86,9 @@ const SETTINGS = {
   churnScoringKeyArn: arnOf('secretsmanager').default('').describe('Secret of its x-api-key'),
   scoringPerSecond: count(1, 10_000).default(500).describe('Calls a second of the usage plan'),
   scoringConcurrency: count(1, 1000).default(100).describe('Reserved concurrency of the scoring function'),
+  scoringKeyVersion: count(1, 1000)
+    .default(1)
+    .describe('Raised after the secret of the x-api-key got a new value: API Gateway takes it then'),
   modelEndpoint: text
     .regex(/^([A-Za-z0-9][A-Za-z0-9-]{0,62})?$/, 'expected the name of a SageMaker endpoint')
     .default('')

@@ -45,6 +45,7 @@ export class ChurnScoringStack extends BaseStack {
       name,
       handler,
       keySecret: secret,
+      keyVersion: settings.scoringKeyVersion,
       accessLog: this.#log('AccessLog', `/aws/apigateway/${name}`, key),
       executionLog: (id) => this.#log('ExecutionLog', `API-Gateway-Execution-Logs_${id}/prod`, key),
       callsPerSecond: settings.scoringPerSecond,
@@ -110,8 +111,8 @@ export class ChurnScoringStack extends BaseStack {
 
   #keySecret(): Secret {
     const secret = new Secret(this, 'KeySecret', {
-      secretName: this.named('tenant-analytics/churn-scoring-key'),
-      description: 'The x-api-key of churn scoring; the application reads it at its start',
+      // Without a name: that of one that was deleted is taken for weeks.
+      description: `The x-api-key of ${this.named('assess-churn')}; the application reads it at its start`,
       generateSecretString: { passwordLength: KEY_CHARACTERS, excludePunctuation: true },
     });
     accept(

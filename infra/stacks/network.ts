@@ -1,3 +1,4 @@
+import { Fn } from 'aws-cdk-lib';
 import {
   FlowLogDestination,
   FlowLogTrafficType,
@@ -5,6 +6,7 @@ import {
   InterfaceVpcEndpointAwsService,
   IpAddresses,
   type IVpc,
+  Peer,
   Port,
   SecurityGroup,
   SubnetType,
@@ -13,6 +15,8 @@ import {
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { type BaseProps, BaseStack, MADE_AGAIN } from '../base-stack.ts';
+
+const ADDRESSES = '10.60.0.0/16';
 
 /** The VPC in which TenantManager and the application meet: two zones, no way in from outside. */
 export class NetworkStack extends BaseStack {
@@ -43,10 +47,15 @@ export class NetworkStack extends BaseStack {
     }
   }
 
+  /** Of the region, told at the deployment: to look them up here would need the account. */
+  override get availabilityZones(): string[] {
+    return [0, 1].map((index) => Fn.select(index, Fn.getAzs()));
+  }
+
   #vpc(): Vpc {
     const vpc = new Vpc(this, 'Vpc', {
       vpcName: this.named('tenant-analytics'),
-      ipAddresses: IpAddresses.cidr('10.60.0.0/16'),
+      ipAddresses: IpAddresses.cidr(ADDRESSES),
       maxAzs: 2,
       // One is cheaper, and the end of its zone would end calls to the scoring API: the rows then wait to be scored.
       natGateways: 1,
@@ -58,7 +67,17 @@ export class NetworkStack extends BaseStack {
     });
     // Rows and records do not pay for the NAT gateway.
     vpc.addGatewayEndpoint('S3', { service: GatewayVpcEndpointAwsService.S3 });
-    vpc.addInterfaceEndpoint('Kinesis', { service: InterfaceVpcEndpointAwsService.KINESIS_STREAMS });
+    const endpoints = new SecurityGroup(this, 'Endpoints', {
+      vpc,
+      description: 'Endpoints of AWS: asked by whoever is in the VPC',
+      allowAllOutbound: false,
+    });
+    endpoints.addIngressRule(Peer.ipv4(ADDRESSES), Port.tcp(443), 'The VPC');
+    vpc.addInterfaceEndpoint('Kinesis', {
+      service: InterfaceVpcEndpointAwsService.KINESIS_STREAMS,
+      securityGroups: [endpoints],
+      open: false,
+    });
     vpc.addFlowLog('Rejected', {
       trafficType: FlowLogTrafficType.REJECT,
       destination: FlowLogDestination.toCloudWatchLogs(

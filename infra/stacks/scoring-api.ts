@@ -23,6 +23,8 @@ export interface ScoringApiProps {
   readonly name: string;
   readonly handler: IFunction;
   readonly keySecret: ISecret;
+  /** The value of a key cannot be changed: another version is another key, made before the old one goes. */
+  readonly keyVersion: number;
   readonly accessLog: ILogGroup;
   /** Of API Gateway's own errors; its name is of the API's id, so it can only be made with the API. */
   readonly executionLog: (restApiId: string) => LogGroup;
@@ -85,7 +87,7 @@ export function scoringApi(scope: Construct, props: ScoringApiProps): RestApi {
     api.addGatewayResponse(id, { type, responseHeaders: { 'Retry-After': "'1'" } });
   }
 
-  const key = new ApiKey(scope, 'ApiKey', {
+  const key = new ApiKey(scope, `ApiKey${props.keyVersion}`, {
     description: `Of ${name}; its value is in Secrets Manager`,
     // CloudFormation puts the value in; it is in no template.
     value: props.keySecret.secretValue.unsafeUnwrap(),

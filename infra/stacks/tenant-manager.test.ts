@@ -1,44 +1,19 @@
-import { Match, Template } from 'aws-cdk-lib/assertions';
-import { AwsSolutionsChecks } from 'cdk-nag';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { cdkApp } from '../../test/support/cdk-app.ts';
-import { readSettings } from '../settings.ts';
-import { NetworkStack } from './network.ts';
-import { TenantManagerStack } from './tenant-manager.ts';
+import { Match, type Template } from 'aws-cdk-lib/assertions';
+import { afterAll, describe, expect, test } from 'vitest';
+import { DEPLOYMENTS, physicalNames, synthesize } from '../testing.ts';
 
-const CERTIFICATE = 'arn:aws:acm:eu-central-1:123456789012:certificate/0f0e0d0c-0b0a-0908-0706-050403020100';
-
-function synthesized(asked: Readonly<Record<string, string>>) {
-  const app = cdkApp();
-  const settings = readSettings(asked);
-  const network = new NetworkStack(app, { settings });
-  const stack = new TenantManagerStack(app, { settings, network });
-  const nag = new AwsSolutionsChecks(app).validateScope(stack);
-  return { stack, nag, template: Template.fromStack(stack) };
+function synthesized(settings: Readonly<Record<string, string>>) {
+  const all = synthesize(settings);
+  const stack = all.deployed.tenantManager;
+  if (stack === undefined) throw new Error('expected TenantManager to be deployed');
+  return { all, stack, template: all.of('TenantManager') };
 }
 
-let byDefault: ReturnType<typeof synthesized>;
-let other: ReturnType<typeof synthesized>;
-beforeAll(() => {
-  byDefault = synthesized({});
-  other = synthesized({
-    prefix: 'EU',
-    account: '123456789012',
-    region: 'eu-central-1',
-    certificateArn: CERTIFICATE,
-    tenantManagerHost: 'tenants.example.internal',
-    tenantManagerImage: `123456789012.dkr.ecr.eu-central-1.amazonaws.com/tenant-manager@sha256:${'a'.repeat(64)}`,
-    tenantManagerTasks: '3',
-    tenantManagerCpu: '1024',
-    tenantManagerMemoryMb: '2048',
-    firstTenants: '300',
-    databaseReaders: '0',
-    databaseMaxAcus: '16',
-    databaseBackupDays: '35',
-    vpcId: 'vpc-0123456789abcdef0',
-    subnetIds: 'subnet-0123456789abcdef1,subnet-0123456789abcdef2',
-    zones: 'eu-central-1a,eu-central-1b',
-  });
+const ASKED = DEPLOYMENTS['services-as-asked'];
+const byDefault = synthesized(DEPLOYMENTS.services);
+const other = synthesized(ASKED);
+afterAll(() => {
+  for (const { all } of [byDefault, other]) all.remove();
 });
 
 /** The one resource of a type. */
@@ -109,10 +84,7 @@ describe('the database', () => {
     expect(JSON.stringify(only(byDefault.template, 'AWS::RDS::DBSubnetGroup').Properties.SubnetIds)).toMatch(
       /databaseSubnet1/,
     );
-    expect(only(other.template, 'AWS::RDS::DBSubnetGroup').Properties.SubnetIds).toEqual([
-      'subnet-0123456789abcdef1',
-      'subnet-0123456789abcdef2',
-    ]);
+    expect(only(other.template, 'AWS::RDS::DBSubnetGroup').Properties.SubnetIds).toEqual(ASKED.subnetIds.split(','));
     const tasks = securityGroup(byDefault, /^TenantManager: asked by its load balancer/);
     const { asks, egress } = securityGroup(byDefault, /^Database/);
     expect(asks).toEqual([{ port: 5432, by: JSON.stringify({ 'Fn::GetAtt': [tasks.id, 'GroupId'] }) }]);
@@ -200,7 +172,6 @@ describe('the load balancer', () => {
     byDefault.template.hasResourceProperties('AWS::ElasticLoadBalancingV2::LoadBalancer', {
       Scheme: 'internal',
       LoadBalancerAttributes: Match.arrayWith([
-        { Key: 'deletion_protection.enabled', Value: 'true' },
         { Key: 'routing.http.drop_invalid_header_fields.enabled', Value: 'true' },
         { Key: 'access_logs.s3.enabled', Value: 'true' },
       ]),
@@ -229,7 +200,7 @@ describe('the load balancer', () => {
     other.template.hasResourceProperties('AWS::ElasticLoadBalancingV2::Listener', {
       Port: 443,
       Protocol: 'HTTPS',
-      Certificates: [{ CertificateArn: CERTIFICATE }],
+      Certificates: [{ CertificateArn: ASKED.certificateArn }],
       SslPolicy: Match.stringLikeRegexp('TLS13'),
     });
     expect(securityGroup(other, /^TenantManager: asked by the application/).asks.map(({ port }) => port)).toEqual([
@@ -266,6 +237,9 @@ test('the token is made by Secrets Manager, and every log is encrypted and kept 
   });
 });
 
-test('cdk-nag finds nothing that is not explained', () => {
-  for (const { nag } of [byDefault, other]) expect(nag).toMatchObject({ success: true, violations: [] });
+test('two deployments with their services have no name in common', () => {
+  const mine = physicalNames(byDefault.all);
+  expect(mine).toContain('AWS::ECS::Service tenant-manager');
+  expect(mine).toContain('AWS::Lambda::Function assess-churn');
+  expect([...physicalNames(other.all)].filter((name) => mine.has(name))).toEqual([]);
 });

@@ -81,8 +81,8 @@ export class TenantManagerStack extends BaseStack {
 
   #token(): Secret {
     const secret = new Secret(this, 'Token', {
-      secretName: this.named('tenant-analytics/tenant-manager-token'),
-      description: 'The bearer token of TenantManager; it and the application read it at their starts',
+      // Without a name: that of one that was deleted is taken for weeks.
+      description: `The bearer token of ${this.named('tenant-manager')}; it and the application read it at their starts`,
       generateSecretString: { passwordLength: TOKEN_CHARACTERS, excludePunctuation: true },
     });
     accept(
@@ -191,7 +191,6 @@ export class TenantManagerStack extends BaseStack {
       internetFacing: false,
       securityGroup,
       dropInvalidHeaderFields: true,
-      deletionProtection: true,
     });
     balancer.logAccessLogs(this.#accessLog(), 'tenant-manager');
     const listener = new ApplicationListener(this, 'Listener', {
