@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { runPython } from '../test/support/model-venv.ts';
-import { missingForVenv, pythonWith } from '../test/support/python-venv.ts';
+
+import { missingForVenv, pythonWith, runPython } from '../test/support/python-venv.ts';
 import { DEPLOYMENTS, synthesize } from './testing.ts';
 
 /** The script of the venv names the folder that the venv was made in. */

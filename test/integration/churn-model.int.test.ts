@@ -7,7 +7,8 @@ import { seededRandom } from '../../src/base/random.ts';
 import { churnModel } from '../../src/services/churn-scoring/churn-model.ts';
 import { binsOf, logOdds, probabilityOf } from '../../src/services/churn-scoring/scorecard.ts';
 import { generatedCompany } from '../support/churn-companies.ts';
-import { missingForTraining, pythonForTraining, runPython } from '../support/model-venv.ts';
+import { missingForTraining, pythonForTraining } from '../support/model-venv.ts';
+import { runPython } from '../support/python-venv.ts';
 
 const missing = missingForTraining();
 const needs = missing === null ? '' : ` (needs ${missing})`;

@@ -1,59 +1,18 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+
+import { mkdtemp, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runPython } from './model-venv.ts';
+import { missingForVenv, pythonWith } from './python-venv.ts';
 
-const CACHE = resolve('node_modules/.cache/ministack-venv');
+/** ministack, and the AWS CLI: `-m ministack`, `-m awscli`. */
 const REQUIREMENTS = resolve('test/support/ministack-requirements.txt');
 
 /** What is missing to run ministack here, or null. */
-export function missingForMinistack(): string | null {
-  const code = 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))';
-  return spawnSync('python3', ['-c', code], { stdio: 'ignore', timeout: 20_000 }).status === 0
-    ? null
-    : 'python3, 3.10 or newer, with venv and pip';
-}
-
-/**
- * A Python with ministack and the AWS CLI (`-m ministack`, `-m awscli`); made once, and anew when they change. Made aside and
- * moved: two test files may ask at the same time. The network is needed when it is made, and never after.
- */
-async function pythonWithAws(): Promise<string> {
-  const python = `${CACHE}/bin/python`;
-  const wanted = createHash('sha256')
-    .update(await readFile(REQUIREMENTS))
-    .digest('hex');
-  const isMade = async () =>
-    existsSync(`${CACHE}/made-for`) && (await readFile(`${CACHE}/made-for`, 'utf8')) === wanted;
-  if (await isMade()) return python;
-  const next = `${CACHE}-${process.pid}`;
-  await rm(next, { recursive: true, force: true });
-  await runPython('python3', ['-m', 'venv', next]);
-  await runPython(`${next}/bin/python`, [
-    '-m',
-    'pip',
-    'install',
-    '-q',
-    '--disable-pip-version-check',
-    '-r',
-    REQUIREMENTS,
-  ]);
-  await writeFile(`${next}/made-for`, wanted);
-  if (!(await isMade())) {
-    await rm(CACHE, { recursive: true, force: true });
-    await rename(next, CACHE).catch(async (error: unknown) => {
-      if (!(await isMade())) throw error;
-    });
-  }
-  await rm(next, { recursive: true, force: true });
-  return python;
-}
+export const missingForMinistack = (): string | null => missingForVenv(10);
 
 export interface Ministack {
   readonly endpoint: string;
@@ -68,7 +27,7 @@ const CREDENTIALS = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', 
 
 /** AWS on 127.0.0.1, in memory, until it is stopped. */
 export async function startMinistack(): Promise<Ministack> {
-  const python = await pythonWithAws();
+  const python = await pythonWith('ministack', REQUIREMENTS);
   const folder = await mkdtemp(join(tmpdir(), 'ministack-'));
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;

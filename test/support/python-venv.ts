@@ -1,9 +1,8 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { runPython } from './model-venv.ts';
 
 /** What is missing to make one here, or null; `least` is the minor version of Python 3. */
 export function missingForVenv(least: number): string | null {
@@ -40,4 +39,22 @@ export async function pythonWith(name: string, requirements: string): Promise<st
   }
   await rm(next, { recursive: true, force: true });
   return python;
+}
+
+/** Its standard output; `input` is its standard input. */
+export async function runPython(python: string, words: readonly string[], input = ''): Promise<string> {
+  const child = spawn(python, words, { stdio: 'pipe', env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' } });
+  let [out, err] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    out += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    err += text;
+  });
+  // One that failed early does not read its input; its exit code tells more than the broken pipe.
+  child.stdin.on('error', () => undefined).end(input);
+  const code = await new Promise((resolved, reject) => child.once('error', reject).once('close', resolved));
+  if (code !== 0)
+    throw new Error(`${python} ${words.join(' ')}: expected exit code 0, got ${code}: ${err.slice(-2000)}`);
+  return out;
 }
