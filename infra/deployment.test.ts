@@ -231,7 +231,7 @@ describe('the application', () => {
       ],
       secretKeys: [],
     });
-    const ofNetwork = new Set(['FindNetwork', 'JoinNetwork']);
+    const ofNetwork = new Set(['FindNetwork', 'JoinNetwork', 'HandOverInterfaces']);
     const here = statementsOf(given.of('Application')).filter(({ Sid = '' }) => !ofNetwork.has(Sid));
     expect(actionsOf(here)).toEqual(actionsOf(byCommand.Statement));
   });

@@ -50,7 +50,12 @@ describe('settings', () => {
     [{ shard: '2' }, 'Unknown setting shard; did you mean shards?'],
     [{ shards: '0' }, 'shards: '],
     [{ shards: 'many' }, 'got "many"'],
-    [{ prefix: '9lives' }, 'expected up to 20 letters, digits and hyphens, a letter first, got "9lives"'],
+    [
+      { prefix: '9lives' },
+      'expected up to 16 letters, digits and hyphens, a letter first and no hyphen last, got "9lives"',
+    ],
+    [{ prefix: 'seventeen-letters' }, 'expected up to 16 letters'],
+    [{ prefix: 'team-' }, 'no hyphen last'],
     [{ region: 'Oregon' }, 'expected a region such as us-west-2'],
     [{ account: '123' }, 'expected twelve digits'],
     [{ codeKey: 'elsewhere/a.jar' }, 'expected churn/NAME.jar'],
@@ -67,7 +72,21 @@ describe('settings', () => {
       { tenantManagerTokenArn: 'arn:aws:secretsmanager:us-west-2:123456789012:secret:k-AbCdEf' },
       'tenantManagerUrl: expected',
     ],
-    [{ churnScoringKeyArn: 'the key itself' }, 'expected an ARN of secretsmanager'],
+    [{ churnScoringKeyArn: 'the key itself' }, 'expected the whole ARN of a secret of secretsmanager'],
+    [
+      {
+        churnScoringKeyArn: 'arn:aws:secretsmanager:us-west-2:123456789012:secret:*',
+        churnScoringUrl: 'https://a.example',
+      },
+      'expected the whole ARN of a secret',
+    ],
+    [
+      {
+        churnScoringKeyArn: 'arn:aws:secretsmanager:us-west-2:123456789012:secret:k',
+        churnScoringUrl: 'https://a.example',
+      },
+      'expected the whole ARN of a secret',
+    ],
   ])('%j is refused by name, with what is right', (context, told) => {
     expect(refused(context)).toContain(told);
   });

@@ -8,6 +8,16 @@ const count = (least: number, most: number) => z.coerce.number().int().min(least
 const url = z.union([z.literal(''), z.url({ protocol: /^https?$/ })]);
 const arnOf = (service: string) =>
   z.union([z.literal(''), z.string().regex(new RegExp(`^arn:[\\w-]+:${service}:`), `expected an ARN of ${service}`)]);
+/** Whole: the application may read this secret and no other, and AWS compares with the six characters that it put at the end. */
+const secretArn = z.union([
+  z.literal(''),
+  z
+    .string()
+    .regex(
+      /^arn:[\w-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+-[A-Za-z0-9]{6}(#.+)?$/,
+      'expected the whole ARN of a secret of secretsmanager, as `aws secretsmanager describe-secret` shows it',
+    ),
+]);
 const list = text.transform((value) => (value === '' ? [] : value.split(',').map((one) => one.trim())));
 
 const ecrImage = text
@@ -19,7 +29,11 @@ const ecrImage = text
 
 const SETTINGS = {
   prefix: text
-    .regex(/^([A-Za-z][A-Za-z0-9-]{0,19})?$/, 'expected up to 20 letters, digits and hyphens, a letter first')
+    // With 16, the longest names (bucket, load balancer) are within the limits of AWS in any region.
+    .regex(
+      /^([A-Za-z]([A-Za-z0-9-]{0,14}[A-Za-z0-9])?)?$/,
+      'expected up to 16 letters, digits and hyphens, a letter first and no hyphen last',
+    )
     .default('')
     .describe('Before every name, so that two deployments can live in one account'),
   account: text
@@ -66,7 +80,7 @@ const SETTINGS = {
     .describe('Other parameters of the application, as JSON of texts by name'),
   enrichment: z.enum(['lookup', 'join']).default('lookup').describe('join: no TenantManager is asked'),
   tenantManagerUrl: url.default('').describe('A TenantManager that is there; empty: one is deployed'),
-  tenantManagerTokenArn: arnOf('secretsmanager').default('').describe('Secret of its bearer token'),
+  tenantManagerTokenArn: secretArn.default('').describe('Secret of its bearer token'),
   tenantManagerTasks: count(1, 20).default(2).describe('Copies of the one that is deployed'),
   tenantManagerImage: ecrImage.describe('Its image in ECR; empty: built from the Dockerfile'),
   tenantManagerCpu: z
@@ -83,7 +97,7 @@ const SETTINGS = {
   tenantManagerHost: text.default('').describe('The name in that certificate; needed with it'),
   scoring: z.enum(['on', 'off']).default('on').describe('off: rows without a score'),
   churnScoringUrl: url.default('').describe('A scoring API that is there; empty: one is deployed'),
-  churnScoringKeyArn: arnOf('secretsmanager').default('').describe('Secret of its x-api-key'),
+  churnScoringKeyArn: secretArn.default('').describe('Secret of its x-api-key'),
   scoringPerSecond: count(1, 10_000).default(500).describe('Calls a second of the usage plan'),
   scoringConcurrency: count(1, 1000).default(100).describe('Reserved concurrency of the scoring function'),
   scoringKeyVersion: count(1, 1000)

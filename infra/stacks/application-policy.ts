@@ -31,7 +31,9 @@ export function applicationPolicy(scope: Construct, props: ApplicationPolicyProp
       new PolicyStatement({ sid, effect: Effect.ALLOW, actions, resources: [...resources], conditions }),
     );
 
-  allow('ReadCode', ['s3:GetObject', 's3:GetObjectVersion'], [props.code]);
+  // The name of the bucket can be guessed. Were it deleted, whoever makes it anew in another account gets no row and gives no code.
+  const ofThisAccount = { StringEquals: { 's3:ResourceAccount': stack.account } };
+  allow('ReadCode', ['s3:GetObject', 's3:GetObjectVersion'], [props.code], ofThisAccount);
   acceptWildcards(
     policy,
     [props.code],
@@ -57,9 +59,11 @@ export function applicationPolicy(scope: Construct, props: ApplicationPolicyProp
     'WriteRows',
     ['s3:PutObject', 's3:GetObject', 's3:DeleteObject', 's3:AbortMultipartUpload', 's3:ListMultipartUploadParts'],
     objects,
+    ofThisAccount,
   );
   acceptWildcards(policy, objects, 'The application names its objects below these folders.');
   allow('ListRows', ['s3:ListBucket'], [bucket], {
+    ...ofThisAccount,
     StringLike: { 's3:prefix': folders.map((folder) => `${folder}*`) },
   });
 
@@ -110,11 +114,21 @@ export function applicationPolicy(scope: Construct, props: ApplicationPolicyProp
       ['*'],
     );
     const interfaces = ec2('network-interface', '*');
+    const inSubnets = subnets.map((subnet) => ec2('subnet', subnet));
     acceptWildcards(policy, [interfaces], 'AWS names the network interfaces of the application.');
     allow(
       'JoinNetwork',
-      ['ec2:CreateNetworkInterface', 'ec2:CreateNetworkInterfacePermission', 'ec2:DeleteNetworkInterface'],
-      [interfaces, ec2('security-group', securityGroup), ...subnets.map((subnet) => ec2('subnet', subnet))],
+      ['ec2:CreateNetworkInterface'],
+      [interfaces, ec2('security-group', securityGroup), ...inSubnets],
+    );
+    // An interface that is there says which subnet it is in: those of other subnets are not the application's to delete.
+    allow(
+      'HandOverInterfaces',
+      ['CreateNetworkInterfacePermission', 'DeleteNetworkInterface'].map((a) => `ec2:${a}`),
+      [interfaces],
+      {
+        ArnEquals: { 'ec2:Subnet': inSubnets },
+      },
     );
   }
   return policy;

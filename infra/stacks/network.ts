@@ -15,6 +15,7 @@ import {
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { type BaseProps, BaseStack, MADE_AGAIN } from '../base-stack.ts';
+import type { Settings } from '../settings.ts';
 
 const ADDRESSES = '10.60.0.0/16';
 
@@ -26,7 +27,7 @@ export class NetworkStack extends BaseStack {
 
   constructor(scope: Construct, props: BaseProps) {
     super(scope, 'Network', { ...props, description: 'The VPC of TenantManager and of the application' });
-    const { vpcId, subnetIds, zones, tenantManagerUrl, certificateArn } = this.settings;
+    const { vpcId, subnetIds, zones } = this.settings;
     this.vpc =
       vpcId === ''
         ? this.#vpc()
@@ -42,9 +43,7 @@ export class NetworkStack extends BaseStack {
     });
     const out = this.application.connections;
     out.allowToAnyIpv4(Port.tcp(443), 'Kinesis, S3, Secrets Manager, API Gateway');
-    if (tenantManagerUrl.startsWith('http:') || (tenantManagerUrl === '' && certificateArn === '')) {
-      out.allowToAnyIpv4(Port.tcp(80), 'TenantManager');
-    }
+    for (const [port, services] of portsAsked(this.settings)) out.allowToAnyIpv4(Port.tcp(port), services);
   }
 
   /** Of the region, told at the deployment: to look them up here would need the account. */
@@ -90,4 +89,20 @@ export class NetworkStack extends BaseStack {
     });
     return vpc;
   }
+}
+
+/** Ports besides 443 at which the application asks its services, and who listens there. */
+function portsAsked(settings: Settings): Map<number, string> {
+  const { enrichment, tenantManagerUrl, certificateArn, scoring, churnScoringUrl } = settings;
+  const ports = new Map<number, string>();
+  const ask = (url: string, service: string): void => {
+    const { port, protocol } = new URL(url);
+    const number = port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
+    if (number !== 443) ports.set(number, [ports.get(number), service].filter(Boolean).join(', '));
+  };
+  if (enrichment === 'lookup' && tenantManagerUrl !== '') ask(tenantManagerUrl, 'TenantManager');
+  // The one that is deployed: its load balancer has TLS with a certificate only.
+  if (enrichment === 'lookup' && tenantManagerUrl === '' && certificateArn === '') ports.set(80, 'TenantManager');
+  if (scoring === 'on' && churnScoringUrl !== '') ask(churnScoringUrl, 'Churn scoring');
+  return ports;
 }

@@ -1,4 +1,4 @@
-import { Duration } from 'aws-cdk-lib';
+import { ArnFormat, Duration } from 'aws-cdk-lib';
 import {
   Alarm,
   type AlarmProps,
@@ -36,6 +36,8 @@ interface Watch {
   readonly periods: number;
 }
 
+/** What the names of alarms begin with: topic and key let those in. */
+const ALARMS = 'tenant-analytics-';
 const MINUTE = Duration.minutes(1);
 const FIVE = Duration.minutes(5);
 /** Five minutes behind is five minutes late on the dashboard. */
@@ -56,7 +58,7 @@ export class WatchingStack extends BaseStack {
     ];
     const alarms = watches.map(({ name, about, metric, above, periods }) => {
       const alarm = new Alarm(this, name, {
-        alarmName: this.named(`tenant-analytics-${name}`),
+        alarmName: this.named(`${ALARMS}${name}`),
         alarmDescription: `${about}. What to do: docs/operations.md, ${name}.`,
         metric,
         threshold: above,
@@ -98,6 +100,17 @@ export class WatchingStack extends BaseStack {
   }
 
   #topic(): Topic {
+    const ofThisAccount = {
+      StringEquals: { 'aws:SourceAccount': this.account },
+      ArnLike: {
+        'aws:SourceArn': this.formatArn({
+          service: 'cloudwatch',
+          resource: 'alarm',
+          resourceName: `${this.named(ALARMS)}*`,
+          arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+        }),
+      },
+    };
     // CloudWatch may not use the key that SNS brings along.
     const key = new Key(this, 'TopicKey', {
       description: 'Alarms of tenant analytics',
@@ -109,7 +122,7 @@ export class WatchingStack extends BaseStack {
         principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
         actions: ['kms:Decrypt', 'kms:GenerateDataKey*'],
         resources: ['*'],
-        conditions: { StringEquals: { 'aws:SourceAccount': this.account } },
+        conditions: ofThisAccount,
       }),
     );
     const topic = new Topic(this, 'Topic', {
@@ -117,6 +130,16 @@ export class WatchingStack extends BaseStack {
       masterKey: key,
       enforceSSL: true,
     });
+    // enforceSSL gives the topic a policy, and with a policy the one that lets the whole account publish is gone.
+    topic.addToResourcePolicy(
+      new PolicyStatement({
+        sid: 'AlarmsPublish',
+        principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+        actions: ['sns:Publish'],
+        resources: [topic.topicArn],
+        conditions: ofThisAccount,
+      }),
+    );
     const { alarmEmail } = this.settings;
     if (alarmEmail !== '') topic.addSubscription(new EmailSubscription(alarmEmail));
     return topic;
