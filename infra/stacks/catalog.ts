@@ -29,13 +29,13 @@ export const ROW_COLUMNS: Columns = {
   eventTime: 'bigint',
   userID: 'string',
   nbJobs: 'bigint',
-  dataSize: 'double',
+  dataSize: 'bigint',
   version: 'bigint',
   companyStale: 'boolean',
 };
 
 /** Texts: to the reader of CSV in Athena an empty field is no null, and no number. */
-const CSV_COLUMNS: Columns = Object.fromEntries(
+export const CSV_COLUMNS: Columns = Object.fromEntries(
   Object.keys(ROW_COLUMNS)
     .slice(0, 9)
     .map((name) => [name, 'string']),
