@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Match, type Template } from 'aws-cdk-lib/assertions';
 import { afterAll, describe, expect, test } from 'vitest';
 import { permissionPolicy, trustPolicy } from '../src/hosts/managed/policy.ts';
@@ -259,7 +260,7 @@ describe('the application', () => {
 });
 
 describe('watching', () => {
-  test('every alarm tells a topic that only TLS reaches, and its name stands in the guide of operations', () => {
+  test('every alarm has the name of its deployment and tells a topic that only TLS reaches', () => {
     const alarms = Object.values(given.of('Watching').findResources('AWS::CloudWatch::Alarm'));
     expect(alarms.length).toBeGreaterThanOrEqual(8);
     for (const { Properties } of alarms) {
@@ -274,6 +275,13 @@ describe('watching', () => {
       expect.objectContaining({ Effect: 'Deny', Condition: { Bool: { 'aws:SecureTransport': 'false' } } }),
     );
   });
+});
+
+test('alarms ask for metrics that the Flink host tells', () => {
+  const host = readFileSync('flink-host/src/main/java/io/tenantanalytics/flinkhost/operator/StageMetrics.java', 'utf8');
+  const asked = JSON.stringify(given.of('Watching').toJSON()).match(/tenant_analytics_[a-z_]+/g) ?? [];
+  expect(asked).toContain('tenant_analytics_calls_to_ask_again');
+  for (const name of asked) expect(host).toContain(`"${name}"`);
 });
 
 describe('two deployments in one account', () => {

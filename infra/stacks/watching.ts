@@ -146,6 +146,11 @@ export class WatchingStack extends BaseStack {
   }
 }
 
+/**
+ * Names and levels: AWS, "Metrics and dimensions in Managed Service for Apache Flink". `downtime`, `fullRestarts` and
+ * `numberOfFailedCheckpoints` are told of the application as a whole, at every metrics level; `fullRestarts` is gone in Flink 2.2.
+ * `tenant_analytics_…`: our own, from `StageMetrics.java`, in the group `kinesisanalytics` (docs/flink.md, Metrics).
+ */
 function applicationWatches(name: string): Watch[] {
   const ofService = (metricName: string, statistic = 'Maximum') =>
     new Metric({
@@ -210,6 +215,7 @@ function applicationWatches(name: string): Watch[] {
   ];
 }
 
+/** Names: AWS, "Monitor the Amazon Kinesis Data Streams service with Amazon CloudWatch", metrics of a stream. */
 function streamWatches(jobs: string, enriched: string): Watch[] {
   const ofStream = (StreamName: string, metricName: string, statistic: string, period: Duration) =>
     new Metric({ namespace: 'AWS/Kinesis', metricName, dimensionsMap: { StreamName }, statistic, period });
@@ -231,7 +237,10 @@ function streamWatches(jobs: string, enriched: string): Watch[] {
   ];
 }
 
-/** They come rarely and in few objects: each write of one is told. */
+/**
+ * They come rarely and in few objects: each write of one is told. Parts of an upload are PUT requests, too.
+ * Names: AWS, "Amazon S3 metrics and dimensions", request metrics of a filter.
+ */
 function deadLetters(bucket: string): Watch {
   return {
     name: 'dead-letters',
@@ -248,6 +257,7 @@ function deadLetters(bucket: string): Watch {
   };
 }
 
+/** Names: AWS, "Amazon API Gateway dimensions and metrics" and "Types of metrics for Lambda functions". */
 function scoringWatches({ api, handler }: ScoringMetrics): Watch[] {
   const asked = api('Count');
   const share = (metricName: '4XXError' | '5XXError') =>
