@@ -14,9 +14,14 @@ export function describeCommand(): Command {
 
 async function runDescribe(options: AppOptions & { readonly json?: true }): Promise<void> {
   await operating(options, async (operator) => {
-    const { describeFully, readable } = await import('../hosts/managed/describe.ts');
+    const { describeFully, readable, shownProperties } = await import('../hosts/managed/describe.ts');
     const found = await describeFully(operator);
-    if (options.json) return printJson({ ...found.application, metrics: found.metrics });
+    if (options.json)
+      return printJson({
+        ...found.application,
+        properties: shownProperties(found.application),
+        metrics: found.metrics,
+      });
     return printLines(readable(found, operator.clock.now()));
   });
 }

@@ -30,7 +30,7 @@ From nothing to a running application, and back (docs/deploy.md, also with the A
   tenant-analytics app create --bucket my-bucket --properties application_properties.json
   tenant-analytics app start
   tenant-analytics app describe
-  tenant-analytics app update --property ApplicationConfigProperties.S3SinkFormat=csv
+  tenant-analytics app update --property ApplicationConfigProperties.score.concurrency=200
   tenant-analytics app stop
   tenant-analytics app delete`,
     );

@@ -158,6 +158,21 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(
       expect((await detail())?.ApplicationVersionId).toBe(1);
     });
 
+    test('what is refused, or is of another application, changes nothing of its rights', async () => {
+      const named = { RoleName: 'CompanyAnalyticsRole', PolicyName: 'KinesisPolicy' };
+      const rights = async () => (await aws.iam.send(new GetRolePolicyCommand(named))).PolicyDocument;
+      const before = await rights();
+      const moved = await app(...create(...settings('companies.stream.name=others')));
+      expect([moved.code, moved.stderr]).toEqual([1, expect.stringMatching(/\[APPLICATION_DIFFERS\]/)]);
+      const second = await app(...create(...settings()), '--application', 'Other');
+      expect([second.code, second.stderr]).toEqual([1, expect.stringMatching(/Two applications need two roles/)]);
+      expect(await done('delete', '--application', 'Other', '--yes', 'Other', '--with-role')).toEqual([
+        'There is no application Other.',
+        expect.stringMatching(/^The role CompanyAnalyticsRole stays: it is of arn:\S+\/CompanyJobProcessing\.$/),
+      ]);
+      expect(await rights()).toBe(before);
+    });
+
     test('the role trusts the service for this application alone, and its policy has no wildcard action', async () => {
       const { Role } = await aws.iam.send(new GetRoleCommand({ RoleName: 'CompanyAnalyticsRole' }));
       const trust = JSON.parse(decodeURIComponent(Role?.AssumeRolePolicyDocument ?? ''));

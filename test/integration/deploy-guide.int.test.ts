@@ -130,7 +130,7 @@ aws s3 ls s3://my-bucket --recursive`);
         expect(said.Describe).toMatch(/status +RUNNING\n/);
         expect(said['Send data']).toBe('Sent 1 to bigdatajobs.\n');
         expect(said['Update parameters']).toMatch(
-          /S3SinkFormat: none, now csv\nCompanyJobProcessing runs as version 2/,
+          /score\.concurrency: none, now 200\nCompanyJobProcessing runs as version 2/,
         );
         expect(said['Update the parallelism']).toMatch(/runs as version 3/);
         expect(said['Update the code']).toMatch(/is so already, version 3/);

@@ -6,12 +6,15 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { STSClient } from '@aws-sdk/client-sts';
 import { TenantAnalyticsError } from '../../base/errors.ts';
 import { isLoopback, localCredentials } from '../../connectors/aws/local-credentials.ts';
+import { CALLS } from './aws-call.ts';
 
 /** The services of one region that an application is made of. */
 export interface AwsClients {
   readonly region: string;
   readonly analytics: KinesisAnalyticsV2Client;
   readonly s3: S3Client;
+  /** Of large objects. */
+  readonly uploads: S3Client;
   readonly iam: IAMClient;
   readonly logs: CloudWatchLogsClient;
   readonly metrics: CloudWatchClient;
@@ -32,11 +35,12 @@ const SILENCE_MS = 60_000;
 export function awsClients(region: string, endpoint: string): AwsClients {
   const url = endpoint === '' ? undefined : endpointURL(endpoint);
   const local = url?.protocol === 'http:' && isLoopback(url.hostname);
+  const patience = { connectionTimeout: CONNECT_MS, socketTimeout: SILENCE_MS };
   const config = {
     region,
     maxAttempts: 1,
     logger: SILENT,
-    requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: SILENCE_MS },
+    requestHandler: { ...patience, requestTimeout: SILENCE_MS, throwOnRequestTimeout: true },
     ...(url === undefined ? {} : { endpoint }),
     ...(local ? { credentials: localCredentials(new STSClient({ region }).config.credentials) } : {}),
   };
@@ -45,6 +49,13 @@ export function awsClients(region: string, endpoint: string): AwsClients {
     analytics: new KinesisAnalyticsV2Client(config),
     // A server of one's own seldom has a name for each bucket.
     s3: new S3Client({ ...config, forcePathStyle: endpoint !== '' }),
+    // A large object goes in pieces, which the SDK repeats one by one, and which may take longer than an answer.
+    uploads: new S3Client({
+      ...config,
+      maxAttempts: CALLS.attempts,
+      requestHandler: patience,
+      forcePathStyle: endpoint !== '',
+    }),
     iam: new IAMClient(config),
     logs: new CloudWatchLogsClient(config),
     metrics: new CloudWatchClient(config),

@@ -71,9 +71,8 @@ export function codePlaceOf(uri: string, flag: string): CodePlace {
 export async function uploadCode(operator: Operator, code: Package, place: CodePlace): Promise<boolean> {
   const there = await headOf(operator, place);
   if (there?.bytes === code.bytes && there.sha256 === code.sha256) return false;
-  const { s3 } = operator.aws;
   const upload = new Upload({
-    client: s3,
+    client: operator.aws.uploads,
     params: {
       Bucket: place.bucket,
       Key: place.key,

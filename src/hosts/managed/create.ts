@@ -29,6 +29,11 @@ const ROLE_LOOK_MS = 5000;
 export async function createApplication(operator: Operator, setting: CreateSetting): Promise<void> {
   await requireCode(operator, setting.code);
   const account = await accountOf(operator);
+  // One that is there and is another must keep its rights.
+  const already = await findApplication(operator);
+  if (already !== undefined) {
+    refuseDifferent(already, { ...setting, account, name: operator.application, role: setting.role ?? NAMES.role });
+  }
   let role = setting.role;
   if (role === undefined) {
     const ours = await ensureRole(operator, account, NAMES.role);
@@ -94,7 +99,7 @@ function roleRefused(error: AwsRefusal, { role, code }: WantedApplication): Tena
 function refuseDifferent(there: ManagedApplication, wanted: WantedApplication): void {
   const pairs: readonly (readonly [string, unknown, unknown])[] = [
     ['runtime', there.runtime, NAMES.runtime],
-    ['role', there.role, wanted.role],
+    ['role', there.role && roleName(there.role), roleName(wanted.role)],
     ['code', there.code && uriOf(there.code), uriOf(wanted.code)],
     ['parallelism', there.parallelism, wanted.parallelism],
     ['parallelism per KPU', there.parallelismPerKpu, wanted.parallelismPerKpu],

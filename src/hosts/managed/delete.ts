@@ -1,4 +1,5 @@
 import { DeleteApplicationCommand } from '@aws-sdk/client-kinesis-analytics-v2';
+import { accountOf } from './account.ts';
 import { findApplication } from './application.ts';
 import { callOrNone, isRefusal, type Operator } from './aws-call.ts';
 import { removeLog } from './log-group.ts';
@@ -17,7 +18,7 @@ const MOST_TRIES = 5;
 /** Deletes it with its snapshots, and waits until it is gone. Tells what was done. */
 export async function deleteApplication(operator: Operator, { withRole, withLogs }: DeleteSetting): Promise<void> {
   operator.did(await deleteIt(operator));
-  if (withRole) operator.did(await removeRole(operator, NAMES.role));
+  if (withRole) operator.did(await removeRole(operator, await accountOf(operator), NAMES.role));
   if (withLogs) operator.did(await removeLog(operator));
 }
 

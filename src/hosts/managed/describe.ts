@@ -7,6 +7,7 @@ import {
 import { messageOf } from '../../base/errors.ts';
 import { describeApplication, type ManagedApplication } from './application.ts';
 import { call, type Operator } from './aws-call.ts';
+import { shownValue } from './properties.ts';
 import { uriOf } from './requests.ts';
 import { ageText } from './waiting.ts';
 
@@ -104,7 +105,17 @@ async function ask(operator: Operator, series: readonly { readonly metric: Metri
   return results;
 }
 
-/** For a person. Nothing in it is a secret: properties hold ARNs of secrets at most. */
+/** Its property groups, as they may be shown. */
+export function shownProperties({ properties }: ManagedApplication): ManagedApplication['properties'] {
+  return properties.map(({ PropertyGroupId, PropertyMap }) => ({
+    PropertyGroupId,
+    PropertyMap: Object.fromEntries(
+      Object.entries(PropertyMap).map(([name, value]) => [name, shownValue(name, value)]),
+    ),
+  }));
+}
+
+/** For a person. */
 export function readable({ application: it, metrics, metricsMissing }: Description, now: number): string[] {
   const scaled = it.currentParallelism === it.parallelism ? '' : `, now ${it.currentParallelism} by autoscaling`;
   const kpus = Math.ceil(it.currentParallelism / it.parallelismPerKpu);
@@ -123,7 +134,7 @@ export function readable({ application: it, metrics, metricsMissing }: Descripti
   ];
   if (metricsMissing === undefined) rows.push(...measuredRows(metrics, now));
   else rows.push(['metrics', `could not be read: ${metricsMissing}`]);
-  const properties = it.properties.flatMap(({ PropertyGroupId, PropertyMap }) => [
+  const properties = shownProperties(it).flatMap(({ PropertyGroupId, PropertyMap }) => [
     `${PropertyGroupId}:`,
     ...Object.entries(PropertyMap).map(([name, value]) => `  ${name} = ${value}`),
   ]);

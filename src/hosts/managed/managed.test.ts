@@ -37,6 +37,18 @@ describe('runtime properties', () => {
     ]);
     expect(differentProperties(wanted, wanted)).toEqual([]);
   });
+
+  test('a secret that another has written into them is never shown', () => {
+    const holding = (value: string) => [
+      { PropertyGroupId: 'ApplicationConfigProperties', PropertyMap: { predictChurnApiKey: value } },
+    ];
+    expect(differentProperties(holding('the key'), holding('arn:aws:secretsmanager:x'))).toEqual([
+      'ApplicationConfigProperties.predictChurnApiKey: (a secret, not shown), and arn:aws:secretsmanager:x was asked for',
+    ]);
+    expect(differentProperties(holding('the key'), [])).toEqual([
+      'ApplicationConfigProperties.predictChurnApiKey: (a secret, not shown), and none was asked for',
+    ]);
+  });
 });
 
 describe('the policy', () => {

@@ -54,10 +54,19 @@ export function flatProperties(groups: PropertyGroups): ReadonlyMap<string, stri
   return new Map(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+/** A value as it may be shown: an application of another maker can hold a secret itself. `path` is `group.name`, or a name. */
+export function shownValue(path: string, value = 'none'): string {
+  const name = path.slice(path.indexOf('.') + 1);
+  const isSecret = SECRET_PARAMETERS.has(name) && value !== 'none' && !value.startsWith('arn:');
+  return isSecret ? '(a secret, not shown)' : value;
+}
+
 /** What is different between two, as lines: `ApplicationConfigProperties.S3SinkFormat: json, and csv was asked for`. */
 export function differentProperties(there: PropertyGroups, wanted: PropertyGroups): string[] {
   const [now, then] = [flatProperties(there), flatProperties(wanted)];
   return [...new Set([...now.keys(), ...then.keys()])]
     .filter((name) => now.get(name) !== then.get(name))
-    .map((name) => `${name}: ${now.get(name) ?? 'none'}, and ${then.get(name) ?? 'none'} was asked for`);
+    .map(
+      (name) => `${name}: ${shownValue(name, now.get(name))}, and ${shownValue(name, then.get(name))} was asked for`,
+    );
 }

@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-iam';
 import { TenantAnalyticsError } from '../../base/errors.ts';
 import { call, callOrNone, isRefusal, type Operator } from './aws-call.ts';
-import { type Account, NAMES } from './names.ts';
+import { type Account, arns, NAMES } from './names.ts';
 import { type PolicySetting, permissionPolicy, trustPolicy } from './policy.ts';
 
 /** Name, without path, of a role by its ARN or name. */
@@ -26,7 +26,11 @@ export async function ensureRole(
   const find = () => callOrNone(operator, `GetRole of ${name}`, () => iam.send(new GetRoleCommand({ RoleName: name })));
   const there = await find();
   if (there?.Role?.Arn !== undefined) {
-    refuseOtherTrust(name, decoded(there.Role.AssumeRolePolicyDocument));
+    refuseOtherTrust(
+      name,
+      decoded(there.Role.AssumeRolePolicyDocument),
+      arns.application(account, operator.application),
+    );
     return { arn: there.Role.Arn, told: `Role ${name} is there already.` };
   }
   const made = await call(operator, `CreateRole ${name}`, () =>
@@ -47,12 +51,24 @@ export async function ensureRole(
   return { arn, told: `Made the role ${name}.` };
 }
 
-function refuseOtherTrust(name: string, document: string): void {
+function refuseOtherTrust(name: string, document: string, application: string): void {
+  const others = trustedApplications(document).filter((arn) => arn !== application);
+  if (others.length > 0 && !trustedApplications(document).includes(application)) {
+    throw new TenantAnalyticsError(
+      'AWS_REFUSED',
+      `Role ${name} is there, and may be taken by ${others.join(', ')} only: expected ${application}. Two applications need two roles: name another with --role.`,
+    );
+  }
   if (document === '' || document.includes('kinesisanalytics.amazonaws.com')) return;
   throw new TenantAnalyticsError(
     'AWS_REFUSED',
     `Role ${name} is there, and its trust policy does not name kinesisanalytics.amazonaws.com: the service could not take it. Add that, or name another role with --role.`,
   );
+}
+
+/** ARNs of the applications that a trust policy is bound to; none: to no particular one. */
+function trustedApplications(document: string): string[] {
+  return [...document.matchAll(/arn:[\w-]+:kinesisanalytics:[\w-]*:\d*:application\/[\w.-]+/g)].map(([arn]) => arn);
 }
 
 /** The inline policy of the role as it is, or undefined. */
@@ -99,9 +115,17 @@ function decoded(document = ''): string {
   return document.startsWith('%') ? decodeURIComponent(document) : document;
 }
 
-/** Removes policy and role. Answers what was done. */
-export async function removeRole(operator: Operator, name: string): Promise<string> {
+/** Removes policy and role, unless they are of another application. Answers what was done. */
+export async function removeRole(operator: Operator, account: Account, name: string): Promise<string> {
   const { iam } = operator.aws;
+  const there = await callOrNone(operator, `GetRole of ${name}`, () =>
+    iam.send(new GetRoleCommand({ RoleName: name })),
+  );
+  if (there === undefined) return `There is no role ${name}.`;
+  const of = trustedApplications(decoded(there.Role?.AssumeRolePolicyDocument));
+  if (of.length > 0 && of.some((arn) => arn !== arns.application(account, operator.application))) {
+    return `The role ${name} stays: it is of ${of.join(', ')}.`;
+  }
   await callOrNone(operator, `DeleteRolePolicy ${NAMES.policy} of ${name}`, () =>
     iam.send(new DeleteRolePolicyCommand({ RoleName: name, PolicyName: NAMES.policy })),
   );

@@ -1,4 +1,4 @@
-import { messageOf } from '../../base/errors.ts';
+import { messageOf, TenantAnalyticsError } from '../../base/errors.ts';
 import { accountOf } from './account.ts';
 import type { ManagedApplication } from './application.ts';
 import type { Operator } from './aws-call.ts';
@@ -47,6 +47,7 @@ export async function widenPolicy(
     const put = (state: PolicyState) => ensurePolicy(operator, role, of(state)).then((line) => operator.did(line));
     return { narrow: () => put(then), takeBack: () => put(now) };
   } catch (error) {
+    if (error instanceof TenantAnalyticsError && error.code === 'STOPPED') throw error;
     operator.say(`The rights of ${role} were not changed: ${messageOf(error)}`);
     return;
   }

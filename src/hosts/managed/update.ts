@@ -80,6 +80,7 @@ async function sendUpdate(
         await policy?.takeBack();
         throw error;
       }
+      await policy?.takeBack();
       say(`${before.name} is not version ${before.version} any more: someone else changes it, too. Reading it anew …`);
       await pause(operator, 'Nothing was changed.', backoffMs(random, tries, CALLS.firstMs, CALLS.longestMs));
     }

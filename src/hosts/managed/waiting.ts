@@ -36,10 +36,21 @@ export async function waitUntil(
   const { clock, limitMs, say } = operator;
   const begun = clock.now();
   let told = { status: '', at: begun };
+  let wasFound = false;
   for (;;) {
-    const found = await describeApplication(operator);
-    if (isSo(found)) return found;
     const now = clock.now();
+    const found = await describeApplication(operator).catch((error: unknown) => {
+      // An outage on the way is not the end of what goes on in AWS.
+      const isOutage = error instanceof TenantAnalyticsError && error.code === 'AWS_UNREACHABLE';
+      if (!isOutage || !wasFound || now - begun >= limitMs) throw error;
+      say(error.message);
+    });
+    if (found === undefined) {
+      await pause(operator, `${operator.application} goes on in AWS without this command.`);
+      continue;
+    }
+    wasFound = true;
+    if (isSo(found)) return found;
     if (found.status !== told.status || now - told.at >= TELL_MS) {
       say(`${found.name}, version ${found.version}: ${found.status} (${ageText(now - begun)})`);
       told = { status: found.status, at: now };
