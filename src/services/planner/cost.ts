@@ -22,7 +22,8 @@ export interface Cost {
   readonly perMillionEvents: number | null;
 }
 
-const GB = 1e9;
+/** As AWS bills it. */
+const GB = 2 ** 30;
 /** What stands there whatever the load is: start with these, and look at their own metrics. Not sized by measurements. */
 export const FIXED = {
   tenantManagerTasks: 2,

@@ -13,6 +13,10 @@ export const AWS = {
   orchestrationKpus: { value: 1, name: 'Managed Flink: one KPU more for orchestration' },
   kpuStorageGB: { value: 50, name: 'Managed Flink: 50 GB of running application storage a KPU' },
   kpuQuota: { value: 64, name: 'Managed Flink: 64 KPUs an application, unless the quota is raised' },
+  apiGatewayFirstTier: {
+    value: 333e6,
+    name: 'API Gateway: calls beyond 333 million a month cost less',
+  },
   lambdaQuota: {
     value: 1000,
     name: 'Lambda: 1,000 concurrent executions an account and region, unless the quota is raised',
@@ -36,12 +40,29 @@ export const MEASURED = {
     source: 'bench/README.md, Flink: 160 k events per CPU-second',
     what: 'CPU µs an event: Flink host, parallelism 2, the same files',
   },
-  callMicros: {
-    value: 138,
+  nodeLookupMicros: {
+    value: 212,
     source: 'bench/CALLS.md',
-    what: 'CPU µs a call: Node host, `replay`, both for each event',
+    what: 'CPU µs a lookup: Node host, `replay`, one for each event, the event included',
+  },
+  nodeScoreMicros: {
+    value: 221,
+    source: 'bench/CALLS.md',
+    what: 'CPU µs a score: Node host, `replay`, one for each event, the event included',
+  },
+  flinkCallMicros: {
+    value: 374,
+    source: 'bench/README.md, Its calls',
+    what: 'CPU µs a call: Flink host, one slot, the event and the compilation of the first minute included',
   },
 } as const;
+
+/** Of one call, by what is asked. */
+export function callMicros(host: 'node' | 'flink'): { readonly lookup: number; readonly score: number } {
+  const { nodeLookupMicros, nodeScoreMicros, flinkCallMicros } = MEASURED;
+  if (host === 'flink') return { lookup: flinkCallMicros.value, score: flinkCallMicros.value };
+  return { lookup: nodeLookupMicros.value, score: nodeScoreMicros.value };
+}
 
 /** On Flink reading and writing streams was not measured: what it adds on the Node host is taken for it. */
 export function eventMicros(host: 'node' | 'flink'): number {

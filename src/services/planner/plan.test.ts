@@ -234,6 +234,11 @@ describe('warnings', () => {
     );
   });
 
+  test('calls that API Gateway sells for less than the price of the first ones', () => {
+    expect(said({ eventsPerSecond: 100, busiestShare: 0 })).not.toMatch(/API Gateway/);
+    expect(said({ eventsPerSecond: 500, busiestShare: 0 })).toMatch(/1,314\.3 million calls .* beyond 333 million/);
+  });
+
   test('more than one process, the quotas, and the key groups take', () => {
     expect(said({ eventsPerSecond: 20_000, busiestShare: 0 }, { host: 'node' })).toMatch(/Use --host flink/);
     expect(said({ eventsPerSecond: 1e6, busiestShare: 0 })).toMatch(/KPUs are beyond a quota/);

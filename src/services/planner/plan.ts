@@ -1,6 +1,6 @@
 import { type Cost, costOf } from './cost.ts';
 import type { PlanInputs } from './inputs.ts';
-import { AWS } from './limits.ts';
+import { AWS, MONTH_SECONDS } from './limits.ts';
 import type { Prices } from './prices.ts';
 import { type HostSize, hostSize, type StreamSize, streamSizes } from './sizing.ts';
 import { type Workload, workload } from './workload.ts';
@@ -35,7 +35,7 @@ export function planOf(inputs: PlanInputs, prices: Prices): Plan {
 
 function warningsOf(
   { numbers: of, host: kind, tenantTtlMs, tenantCacheSize, isLookup, isScored }: PlanInputs,
-  { busiestCompany: busiest }: Workload,
+  { busiestCompany: busiest, scores }: Workload,
   [jobs]: readonly StreamSize[],
   host: HostSize,
 ): readonly string[] {
@@ -57,6 +57,12 @@ function warningsOf(
   if (kind === 'node' && host.peakCpu > of.derate * of.utilization) {
     warnings.push(
       `The peak needs ${said(host.peakCpu)} CPU, by what was measured; of the one core that the Node host works on ${said(of.derate * of.utilization)} is counted on. Use --host flink.`,
+    );
+  }
+  const callsAMonth = scores.mean * MONTH_SECONDS;
+  if (callsAMonth > AWS.apiGatewayFirstTier.value) {
+    warnings.push(
+      `${said(callsAMonth / 1e6)} million calls of churn scoring a month, all at the price of the first ones. ${AWS.apiGatewayFirstTier.name}.`,
     );
   }
   if (host.kpus > AWS.kpuQuota.value)

@@ -1,5 +1,5 @@
 import type { PlanInputs } from './inputs.ts';
-import { AWS, DAY_SECONDS, eventMicros, MEASURED } from './limits.ts';
+import { AWS, callMicros, DAY_SECONDS, eventMicros } from './limits.ts';
 import type { Workload } from './workload.ts';
 
 export type StreamName = 'bigdatajobs' | 'companies' | 'enrichedcompanies';
@@ -76,8 +76,8 @@ export function streamSizes(inputs: PlanInputs, load: Workload): readonly Stream
 
 export function hostSize(inputs: PlanInputs, load: Workload): HostSize {
   const { numbers: of, host, tenantConcurrency, scoreConcurrency, isScored } = inputs;
-  const micros =
-    load.events.peak * eventMicros(host) + (load.lookups.peak + load.scores.peak) * MEASURED.callMicros.value;
+  const { lookup, score: scored } = callMicros(host);
+  const micros = load.events.peak * eventMicros(host) + load.lookups.peak * lookup + load.scores.peak * scored;
   const peakCpu = micros / 1e6;
   const forCpu = Math.ceil(peakCpu / (of.derate * of.utilization));
   const inFlight = (peak: number, latencyMs: number) => Math.ceil((peak * latencyMs) / 1000 / of.utilization);
