@@ -86,7 +86,9 @@ describe.skipIf(missing !== null)(`processes of a cluster that are killed${needs
 
   test(`kill -9 of a TaskManager, ${KILLS} times in mid-run: each record counts once`, async () => {
     const random = seededRandom(SEED);
-    running = await prepared('kills', seededWorld(SEED, { companies: 40, jobs: 40 * KILLS * 65 }));
+    running = await prepared('kills', seededWorld(SEED, { companies: 40, jobs: 8000 }));
+    // More kills take longer, and the model has its time with more events.
+    running.services.delayMs = (SLOW_MS * KILLS) / 3;
     const jobID = await graphs.submit({ ...running.job, parallelism: 3 });
     for (let kill = 0; kill < KILLS; kill++) {
       await graphs.checkpointed(jobID, 2 + 2 * kill);
