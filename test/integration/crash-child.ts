@@ -8,6 +8,8 @@ import type { CrashPoint, Probe } from '../../src/runtime/ports.ts';
 
 export interface CrashOrder {
   point: CrashPoint;
+  /** Passings count from this one on. */
+  after?: CrashPoint;
   /** At which passing of the point, from 1. */
   occurrence: number;
   /** Merge checkpoints into a base again and again, as a large state would; else never. */
@@ -18,7 +20,7 @@ export interface CrashOrder {
   settings: readonly string[];
 }
 
-const { point, occurrence, compact, settings, ...request } = JSON.parse(process.argv.at(-1) ?? '') as CrashOrder;
+const { point, after, occurrence, compact, settings, ...request } = JSON.parse(process.argv.at(-1) ?? '') as CrashOrder;
 
 // A small input is to pass each point as often as a large one would: it is read and written in little pieces, waits for
 // its writes, and keeps few files open. The files it leaves are like those of the program.
@@ -34,8 +36,10 @@ const small: { -readonly [K in keyof typeof LIMITS]?: number } = {
 Object.assign(LIMITS, small);
 
 let left = occurrence;
+let counts = after === undefined;
 const probe: Probe = (passed) => {
-  if (passed === point && --left === 0) process.kill(process.pid, 'SIGKILL');
+  counts ||= passed === after;
+  if (counts && passed === point && --left === 0) process.kill(process.pid, 'SIGKILL');
 };
 const texts = await collectParameters({ environment: {}, settings });
 const world = { ...nodeWorld((message) => process.stderr.write(`${message}\n`)), probe };

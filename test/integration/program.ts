@@ -74,7 +74,7 @@ export function runReplayWithin(kibibytes: number, replay: Replay): Promise<Ende
 /** The same replay in a process that kills itself with SIGKILL where the order says; it compacts, unless told not to. */
 export function runToCrash(
   replay: Replay,
-  order: Pick<CrashOrder, 'point' | 'occurrence'> & Partial<Pick<CrashOrder, 'compact'>>,
+  order: Pick<CrashOrder, 'point' | 'after' | 'occurrence'> & Partial<Pick<CrashOrder, 'compact'>>,
 ): Promise<Ended> {
   const { companies, jobs, output, settings = [] } = replay;
   const full: CrashOrder = {
