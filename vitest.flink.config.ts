@@ -12,6 +12,8 @@ export default defineConfig({
     testTimeout: 600_000,
     hookTimeout: 600_000,
     expect: { poll: { timeout: 120_000, interval: 200 } },
+    // As of other tests of programs (docs/decisions/0022-a-second-try-that-is-told.md).
+    retry: process.env.CI === 'true' ? 1 : 0,
     reporters: ['default', new CountReporter()],
   },
 });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { KinesisApi } from '../../src/connectors/kinesis/kinesis-api.ts';
 import { untilAllTasksRun } from '../../src/hosts/flink/cluster/job-watch.ts';
 import { openKinesis } from '../../src/hosts/node/open-kinesis.ts';
@@ -31,11 +31,11 @@ describe.skipIf(missing !== null)(`a live job on Flink, over streams and service
   let graphs: GraphCluster;
   let kinesis: LocalKinesis;
   let api: KinesisApi;
-  const services = new TestServices(
-    new Map(Array.from({ length: COMPANIES }, (_, index) => [`comp_${index}`, company(index)])),
-  );
+  let services: TestServices;
+  let sent = 0;
 
-  beforeAll(async () => {
+  beforeEach(async () => {
+    sent = 0;
     kinesis = await startLocalKinesis();
     for (const [name, shards] of [
       ['bigdatajobs', 2],
@@ -45,17 +45,19 @@ describe.skipIf(missing !== null)(`a live job on Flink, over streams and service
       await kinesis.createStream(name, shards);
     }
     api = openKinesis(LOCAL_REGION, kinesis.endpoint);
+    services = new TestServices(
+      new Map(Array.from({ length: COMPANIES }, (_, index) => [`comp_${index}`, company(index)])),
+    );
     await services.start();
     graphs = await GraphCluster.start({ folder: `${folder}/cluster` });
   });
-  afterAll(async () => {
+  afterEach(async () => {
     await graphs?.stop();
-    await services.stop();
+    await services?.stop();
     api?.close();
     await kinesis?.stop();
   });
 
-  let sent = 0;
   /** Each company in turn, a second later each time. */
   const send = async (count: number) => {
     const records = Array.from({ length: count }, () => {

@@ -8,6 +8,7 @@ import { applicationJar } from '../../src/hosts/flink/control/jar.ts';
 import { canonical } from '../integration/outputs.ts';
 import { LOCAL_REGION, type LocalKinesis, startLocalKinesis } from '../support/local-kinesis.ts';
 import { conformance, propertyGroups, replayArguments } from './support/conformance.ts';
+import { cancelledWithTheTest } from './support/graph-job.ts';
 import { missing, needs } from './support/needs.ts';
 import { scratchFolder } from './support/scratch.ts';
 import { ARN, type SecretsServer, startSecretsServer } from './support/secrets-server.ts';
@@ -45,7 +46,11 @@ describe.skipIf(missing !== null)(`the job on a cluster as the managed service h
     for (const name of Object.keys(secrets?.environment ?? {})) delete process.env[name];
   });
 
-  const submit = (words: readonly string[]) => cluster.rest.runJar(jar, { programArgs: words });
+  const submit = async (words: readonly string[]) => {
+    const jobID = await cluster.rest.runJar(jar, { programArgs: words });
+    cancelledWithTheTest(cluster.rest, jobID);
+    return jobID;
+  };
   const taskManagerLog = () => readFile(cluster.taskManagers[0]?.logFile ?? '', 'utf8');
   const offline = (name: string) => ({ S3SinkPath: `file://${folder}/${name}`, enrichment: 'join', scoring: 'off' });
   /** As the service writes it. */
@@ -119,7 +124,7 @@ describe.skipIf(missing !== null)(`the job on a cluster as the managed service h
     await put(kinesis, 'companies', [{ companyID: 'c', industry: 'retail', ...NUMBERS }]);
     // Streams have no order among them: a job that comes before its company is a dead letter.
     const readCompanies = async () => (await metrics()).get(`${GRAPH}.source.companies.tenant_analytics_records_total`);
-    await expect.poll(readCompanies).toBe(1);
+    await expect.poll(readCompanies).toBeGreaterThan(0);
     await put(kinesis, 'bigdatajobs', [{ companyID: 'c', userID: 'u', nbJobs: 2 }, 'not a record']);
     await expect.poll(async () => (await finished(`${folder}/live`)).length).toBeGreaterThan(0);
     await expect.poll(async () => (await finished(`${folder}/live/_dead-letters`)).length).toBeGreaterThan(0);

@@ -299,12 +299,12 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(
           }),
         );
       });
-      const words = ['--property', 'ApplicationConfigProperties.S3SinkFormat=csv', '--endpoint', other.endpoint];
+      const words = ['--property', 'ApplicationConfigProperties.score.concurrency=200', '--endpoint', other.endpoint];
       const { code, stdout, stderr } = await run('app', 'update', ...words);
       await other.stop();
       expect([code, stdout]).toEqual([
         0,
-        `${NAME}: ApplicationConfigProperties.S3SinkFormat: none, now csv\n${NAME} runs as version 3.\n`,
+        `${NAME}: ApplicationConfigProperties.score.concurrency: none, now 200\n${NAME} runs as version 3.\n`,
       ]);
       expect(stderr).toMatch(/is not version 1 any more: someone else changes it, too\. Reading it anew/);
       expect(JSON.parse((await done('describe', '--json')).join('\n'))).toMatchObject({ version: 3, parallelism: 3 });
@@ -313,21 +313,36 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(
     test('an update changes code, parameters and policy; called again it changes nothing and says so', async () => {
       const next = join(folder, 'next.jar');
       await writeFile(next, 'the next version');
-      const words = ['update', '--code', '--jar', next, '--property', 'S3SinkPath=s3://other', '--parallelism', '2'];
+      const words = [
+        'update',
+        '--code',
+        '--jar',
+        next,
+        '--property',
+        'enrichedcompanies.stream.name=enriched-2',
+        '--parallelism',
+        '2',
+      ];
       const told = await done(...words);
       expect(told.at(-1)).toBe(`${NAME} runs as version 4.`);
       const { PolicyDocument } = await aws.iam.send(
         new GetRolePolicyCommand({ RoleName: 'CompanyAnalyticsRole', PolicyName: 'KinesisPolicy' }),
       );
       const policy = decodeURIComponent(PolicyDocument ?? '');
-      expect([policy.includes('arn:aws:s3:::other/*'), policy.includes('arn:aws:s3:::rows')]).toEqual([true, false]);
+      expect([policy.includes(':stream/enriched-2"'), policy.includes(':stream/enrichedcompanies"')]).toEqual([
+        true,
+        false,
+      ]);
       expect((await done(...words)).at(-1)).toBe(`${NAME} is so already, version 4.`);
-      expect(await done('update', '--remove-property', 'ApplicationConfigProperties.S3SinkFormat')).toEqual([
-        `${NAME}: ApplicationConfigProperties.S3SinkFormat: csv, now none`,
+      expect(await done('update', '--remove-property', 'ApplicationConfigProperties.score.concurrency')).toEqual([
+        `${NAME}: ApplicationConfigProperties.score.concurrency: 200, now none`,
         `${NAME} runs as version 5.`,
       ]);
       expect(await refused('update', '--property', 'ConsumerConfigProperties.S3SinkPath=s3://x')).toMatch(
         /^2 .*but of Appl/,
+      );
+      expect(await refused('update', '--property', 'S3SinkPath=s3://other')).toMatch(
+        /^2 .*its state belongs to what it runs with: S3SinkPath was "s3:\/\/rows\S*", now "s3:\/\/other".*\[STATE_MISMATCH\]/,
       );
       expect(await refused('update')).toMatch(/^2 .*Expected what to change/);
       expect(await refused('update', '--code', 's3://codes/churn/none.jar')).toMatch(/^2 .*There is no s3:\/\/codes/);

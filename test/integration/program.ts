@@ -1,8 +1,10 @@
 // The real program in processes of its own: started, watched, stopped, killed. Whatever a test leaves running is killed
 // when its file ends; nothing else is touched.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll } from 'vitest';
+import { afterAll, afterEach, beforeEach } from 'vitest';
 import type { CrashOrder } from './crash-child.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -42,6 +44,25 @@ afterAll(() => {
   for (const child of children) child.kill('SIGKILL');
 });
 
+// A second try starts as the first did: nothing that the first one started runs on, or has written what it would go on from.
+let startedBefore: ReadonlySet<ChildProcess> = new Set();
+const outputs = new Set<string>();
+beforeEach(() => {
+  startedBefore = new Set(children);
+  outputs.clear();
+});
+afterEach(async ({ task }) => {
+  if (task.result?.state !== 'fail') return;
+  const own = [...children].filter((child) => !startedBefore.has(child));
+  await Promise.all(
+    own.map(async (child) => {
+      child.kill('SIGKILL');
+      await once(child, 'close');
+    }),
+  );
+  for (const output of outputs) await rm(output, { recursive: true, force: true });
+});
+
 /** Runs the program to its end. */
 export function run(...words: readonly string[]): Promise<Ended> {
   return start(...words).ended;
@@ -77,6 +98,7 @@ export function runToCrash(
   order: Pick<CrashOrder, 'point' | 'after' | 'occurrence'> & Partial<Pick<CrashOrder, 'compact'>>,
 ): Promise<Ended> {
   const { companies, jobs, output, settings = [] } = replay;
+  outputs.add(output);
   const full: CrashOrder = {
     compact: true,
     ...order,
@@ -99,6 +121,7 @@ export function runCommand(command: string, ...words: readonly string[]): Promis
 }
 
 function replayWords({ companies, jobs, output, settings = [] }: Replay): string[] {
+  outputs.add(output);
   const files = ['--companies', companies, '--jobs', jobs, '--output', output];
   return ['replay', ...files, ...[...OFFLINE, ...settings].flatMap((setting) => ['--set', setting])];
 }

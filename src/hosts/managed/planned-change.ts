@@ -1,7 +1,14 @@
 import { TenantAnalyticsError } from '../../base/errors.ts';
-import { GROUP_NAMES, groupsOf, type ParameterTexts, unknownParameter } from '../../pipeline/parameters.ts';
+import {
+  GROUP_NAMES,
+  groupsOf,
+  type ParameterTexts,
+  readParameters,
+  unknownParameter,
+} from '../../pipeline/parameters.ts';
 import { type PropertyGroups, textsOf } from '../flink/describe.ts';
 import { withSettings } from '../node/properties.ts';
+import { fixedDifferences, fixedOf } from '../node/run-identity.ts';
 import type { ManagedApplication } from './application.ts';
 import { differentProperties, propertyGroups } from './properties.ts';
 import { type Change, type CodePlace, uriOf } from './requests.ts';
@@ -24,6 +31,8 @@ export interface PlannedChange {
   /** The code and the properties as they will be. */
   readonly code: CodePlace | undefined;
   readonly properties: PropertyGroups;
+  /** Of parameters that state depends on. */
+  readonly ofState: readonly string[];
   readonly told: readonly string[];
 }
 
@@ -57,8 +66,20 @@ export function planChange(there: ManagedApplication, setting: UpdateSetting): P
     },
     code: isNewCode ? code : there.code,
     properties,
+    ofState: hasNewProperties ? stateDifferences(there.properties, properties) : [],
     told,
   };
+}
+
+function stateDifferences(there: PropertyGroups, wanted: PropertyGroups): string[] {
+  const asked = readParameters(textsOf(wanted));
+  try {
+    return fixedDifferences(fixedOf(asked), fixedOf(readParameters(textsOf(there))));
+  } catch (error) {
+    // Properties that our reader refuses have not made any state of ours.
+    if (error instanceof TenantAnalyticsError) return [];
+    throw error;
+  }
 }
 
 function changedProperties(there: ManagedApplication, { settings, removals }: UpdateSetting): PropertyGroups {

@@ -1,15 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ManagedService, PROPERTIES, type Refusal, STALE } from '../../../test/support/managed-service.ts';
+import { ManagedService, PROPERTIES, type Refusal } from '../../../test/support/managed-service.ts';
 import { logEvents } from './application-log.ts';
 import { CALLS } from './aws-call.ts';
 import { createApplication } from './create.ts';
 import { deleteApplication } from './delete.ts';
-import type { UpdateSetting } from './planned-change.ts';
-import { permissionPolicy } from './policy.ts';
 import { createSnapshot, listSnapshots } from './snapshots.ts';
 import { startApplication } from './start.ts';
 import { stopApplication } from './stop.ts';
-import { updateApplication } from './update.ts';
 
 // What the managed service does when it does not do what it was asked for, in its own words and states.
 
@@ -50,15 +47,6 @@ const WANTED = {
   metricsLevel: 'APPLICATION',
 } as const;
 const LATEST = { restore: { kind: 'latest' }, allowNonRestoredState: false } as const;
-const CSV: UpdateSetting = {
-  code: undefined,
-  settings: ['ApplicationConfigProperties.S3SinkFormat=csv'],
-  removals: [],
-  parallelism: undefined,
-  allowNonRestoredState: false,
-};
-const formatOf = () => service.application?.properties[2]?.PropertyMap.S3SinkFormat;
-
 describe('create', () => {
   test('a role that was just made is waited for, until the service can take it', async () => {
     refuse('CreateApplication', NO_ROLE, 4);
@@ -220,178 +208,6 @@ describe('start', () => {
     await expect(startApplication(service.operator({ signal: stop.signal }).operator, LATEST)).rejects.toMatchObject({
       code: 'STOPPED',
       message: 'app is STARTING, and goes on in AWS without this command. Look: tenant-analytics app describe.',
-    });
-  });
-});
-
-describe('update', () => {
-  test('a version id that is stale is read anew, and what the other changed is kept', async () => {
-    service.put('RUNNING');
-    service.states.UpdateApplication = ['UPDATING', 'RUNNING'];
-    let isFirst = true;
-    service.fault = ({ action }) => {
-      if (action !== 'UpdateApplication' || !isFirst) return undefined;
-      isFirst = false;
-      const [consumer, producer, application] = PROPERTIES;
-      if (consumer === undefined || producer === undefined || application === undefined) throw new Error('no groups');
-      const PropertyMap = { ...application.PropertyMap, 'sink.roll.age': '1 min' };
-      service.put('RUNNING', { version: 8, properties: [consumer, producer, { ...application, PropertyMap }] });
-      return STALE;
-    };
-    const { operator, done, said } = service.operator();
-    await updateApplication(operator, CSV);
-    expect(done).toEqual(['app: ApplicationConfigProperties.S3SinkFormat: none, now csv', 'app runs as version 9.']);
-    expect(said[0]).toBe('app is not version 7 any more: someone else changes it, too. Reading it anew …');
-    expect(service.application?.properties[2]?.PropertyMap).toMatchObject({
-      'sink.roll.age': '1 min',
-      S3SinkFormat: 'csv',
-    });
-  });
-
-  test('someone who changes it again and again ends it after five tries, with nothing changed', async () => {
-    service.put('RUNNING');
-    refuse('UpdateApplication', STALE);
-    const { operator, done } = service.operator();
-    await expect(updateApplication(operator, CSV)).rejects.toMatchObject({
-      code: 'APPLICATION_CHANGED',
-      retryable: true,
-    });
-    expect([service.count('UpdateApplication'), done]).toEqual([5, []]);
-  });
-
-  test('an argument that the service refuses is told in its words, once', async () => {
-    service.put('RUNNING');
-    refuse('UpdateApplication', {
-      code: 'InvalidArgumentException',
-      message: 'Parallelism 100 exceeds the maximum of 32',
-    });
-    await expect(updateApplication(service.operator().operator, CSV)).rejects.toThrow(
-      'UpdateApplication of app: InvalidArgumentException: Parallelism 100 exceeds the maximum of 32.',
-    );
-    expect(service.count('UpdateApplication')).toBe(1);
-  });
-
-  test('a version that the service gives up is changed back and started from the latest snapshot', async () => {
-    service.put('RUNNING');
-    service.states.UpdateApplication = ['UPDATING', 'READY'];
-    service.operationError = 'No such bucket: rows';
-    service.states.StartApplication = ['STARTING', 'RUNNING'];
-    service.fault = ({ action }) => {
-      // Only the first one fails: of an application that is READY nothing is restarted.
-      if (action === 'UpdateApplication' && service.count('UpdateApplication') === 2)
-        service.states = { StartApplication: ['STARTING', 'RUNNING'] };
-      return undefined;
-    };
-    await expect(updateApplication(service.operator().operator, CSV)).rejects.toMatchObject({
-      code: 'APPLICATION_FAILED',
-      message:
-        'app: version 8 did not come to run: it is READY. No such bucket: rows Rolled back: app is RUNNING as version 9, with the configuration of version 7.',
-    });
-    expect(formatOf()).toBeUndefined();
-    expect(service.last('StartApplication')).toMatchObject({
-      RunConfiguration: { ApplicationRestoreConfiguration: { ApplicationRestoreType: 'RESTORE_FROM_LATEST_SNAPSHOT' } },
-    });
-  });
-
-  test('a version that never comes to run is rolled back by the service', async () => {
-    service.put('RUNNING');
-    service.states = { UpdateApplication: ['UPDATING'], RollbackApplication: ['ROLLING_BACK', 'RUNNING'] };
-    const { operator } = service.operator();
-    await expect(updateApplication(operator, CSV)).rejects.toThrow(
-      /version 8 did not come to run in time.* Rolled back: app is RUNNING/,
-    );
-    expect(service.last('RollbackApplication')).toEqual({ ApplicationName: 'app', CurrentApplicationVersionId: 8 });
-  });
-
-  test('where the service refuses to roll back, it is stopped by force, changed back and started', async () => {
-    service.put('RUNNING');
-    service.states = {
-      UpdateApplication: ['UPDATING'],
-      StopApplication: ['FORCE_STOPPING', 'READY'],
-      StartApplication: ['STARTING', 'RUNNING'],
-    };
-    service.fault = ({ action }) => {
-      if (action === 'StopApplication') service.states = { ...service.states, UpdateApplication: ['READY'] };
-      return action === 'RollbackApplication'
-        ? { code: 'UnsupportedOperationException', message: 'The application has no snapshots' }
-        : undefined;
-    };
-    const { operator, said } = service.operator();
-    await expect(updateApplication(operator, CSV)).rejects.toThrow(/Rolled back: app is RUNNING as version 9/);
-    expect(said.join('\n')).toMatch(/UnsupportedOperationException: The application has no snapshots/);
-    expect(service.last('StopApplication')).toMatchObject({ Force: true });
-    expect(formatOf()).toBeUndefined();
-  });
-
-  test('one that the service itself has taken back is told as failed', async () => {
-    service.put('RUNNING');
-    service.states.UpdateApplication = ['UPDATING', 'ROLLING_BACK', 'RUNNING'];
-    service.shown = (status) => {
-      if (status === 'ROLLING_BACK') service.put('ROLLING_BACK', { version: 9 });
-    };
-    const { operator, done } = service.operator();
-    await expect(updateApplication(operator, CSV)).rejects.toThrow(/The service has gone back itself: app is RUNNING/);
-    expect(service.count('UpdateApplication')).toBe(1);
-    expect(done.join()).not.toMatch(/runs as version/);
-  });
-
-  test('when the way back fails, too, it says so and where to look', async () => {
-    service.put('RUNNING');
-    service.states.UpdateApplication = ['UPDATING', 'READY'];
-    refuse('StartApplication', { code: 'InvalidApplicationConfigurationException', message: 'no code' });
-    await expect(updateApplication(service.operator().operator, CSV)).rejects.toThrow(
-      /The way back failed, too: StartApplication of app: InvalidApplicationConfigurationException: no code\. Look with/,
-    );
-  });
-
-  describe('the policy', () => {
-    const policyFor = (...sinks: string[]) =>
-      JSON.stringify(
-        permissionPolicy({
-          account: { id: '123456789012', partition: 'aws', region: 'us-west-2' },
-          application: 'app',
-          logStream: 'the-stream',
-          secretKeys: [],
-          states: sinks.map((S3SinkPath) => ({
-            code: WANTED.code,
-            properties: PROPERTIES.map((group) =>
-              group.PropertyGroupId === 'ApplicationConfigProperties'
-                ? { ...group, PropertyMap: { ...group.PropertyMap, S3SinkPath } }
-                : group,
-            ),
-          })),
-        }),
-      );
-    const OTHER: UpdateSetting = { ...CSV, settings: ['S3SinkPath=s3://other/x'] };
-    const put = () =>
-      service.asked.filter(({ action }) => action === 'PutRolePolicy').map(({ input }) => input.PolicyDocument);
-
-    test('allows both buckets while the new version comes to run, and then the new one alone', async () => {
-      service.put('RUNNING');
-      service.states.UpdateApplication = ['UPDATING', 'RUNNING'];
-      service.policy = policyFor('s3://rows/enriched');
-      await updateApplication(service.operator().operator, OTHER);
-      expect(put()).toEqual([policyFor('s3://rows/enriched', 's3://other/x'), policyFor('s3://other/x')]);
-    });
-
-    test('is as before when the new version is taken back', async () => {
-      service.put('RUNNING');
-      service.states = { UpdateApplication: ['UPDATING'], RollbackApplication: ['RUNNING'] };
-      service.policy = policyFor('s3://rows/enriched');
-      await expect(updateApplication(service.operator().operator, OTHER)).rejects.toThrow(/Rolled back/);
-      expect(put().at(-1)).toBe(policyFor('s3://rows/enriched'));
-    });
-
-    test('that someone else has written is left alone, and told', async () => {
-      service.put('RUNNING');
-      service.states.UpdateApplication = ['UPDATING', 'RUNNING'];
-      service.policy = '{"Statement":[]}';
-      const { operator, said } = service.operator();
-      await updateApplication(operator, OTHER);
-      expect([put(), said[0]]).toEqual([
-        [],
-        expect.stringMatching(/is not as .* app create makes it: it is left alone/),
-      ]);
     });
   });
 });

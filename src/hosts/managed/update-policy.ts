@@ -12,6 +12,8 @@ interface WidenedPolicy {
   narrow(): Promise<void>;
   /** As it was. */
   takeBack(): Promise<void>;
+  /** It stays as wide as it is, and whoever looks after it should know. */
+  tellWide(): void;
 }
 
 /**
@@ -36,7 +38,9 @@ export async function widenPolicy(
     const of = (...states: PolicyState[]): PolicySetting => ({ ...common, states });
     const rightsNow = permissionPolicy(of(now));
     if (isSamePolicy(JSON.stringify(rightsNow), permissionPolicy(of(then)))) return;
-    if (there === undefined || !isSamePolicy(there, rightsNow)) {
+    // Of both: an update that ended half-way has left it so.
+    const ours = [rightsNow, permissionPolicy(of(now, then))];
+    if (there === undefined || !ours.some((rights) => isSamePolicy(there, rights))) {
       operator.say(
         `The change needs other rights, and the policy ${NAMES.policy} of ${role} is not as tenant-analytics app create makes it: it is left alone. Compare it with the one that tenant-analytics app aws-requests writes.`,
       );
@@ -45,7 +49,11 @@ export async function widenPolicy(
     await ensurePolicy(operator, role, of(now, then));
     operator.did(`The policy ${NAMES.policy} allows what both versions need, until the new one runs.`);
     const put = (state: PolicyState) => ensurePolicy(operator, role, of(state)).then((line) => operator.did(line));
-    return { narrow: () => put(then), takeBack: () => put(now) };
+    const tellWide = () =>
+      operator.say(
+        `The policy ${NAMES.policy} of ${role} still allows what both versions need. Once the application is as it is to be, put the one that tenant-analytics app aws-requests writes.`,
+      );
+    return { narrow: () => put(then), takeBack: () => put(now), tellWide };
   } catch (error) {
     if (error instanceof TenantAnalyticsError && error.code === 'STOPPED') throw error;
     operator.say(`The rights of ${role} were not changed: ${messageOf(error)}`);

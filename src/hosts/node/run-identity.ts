@@ -15,19 +15,24 @@ export const runIdentity = z.object({
 
 export type RunIdentity = z.infer<typeof runIdentity>;
 
-export function runIdentityOf(graph: Graph, { consumer, application }: Parameters): RunIdentity {
+export function runIdentityOf(graph: Graph, parameters: Parameters): RunIdentity {
   return {
     graph: graph.name,
-    fixed: {
-      'aws.region': consumer['aws.region'],
-      'jobs.stream.name': consumer['jobs.stream.name'],
-      'companies.stream.name': consumer['companies.stream.name'],
-      'activity.counting': application['activity.counting'],
-      S3SinkPath: application.S3SinkPath,
-      S3SinkFormat: application.S3SinkFormat,
-      deadLetterPath: application.deadLetterPath,
-    },
+    fixed: fixedOf(parameters),
     httpStages: graph.stages.filter(({ kind }) => kind === 'http').map(({ id }) => id),
+  };
+}
+
+/** The values of parameters that state depends on, by name. */
+export function fixedOf({ consumer, application }: Parameters): RunIdentity['fixed'] {
+  return {
+    'aws.region': consumer['aws.region'],
+    'jobs.stream.name': consumer['jobs.stream.name'],
+    'companies.stream.name': consumer['companies.stream.name'],
+    'activity.counting': application['activity.counting'],
+    S3SinkPath: application.S3SinkPath,
+    S3SinkFormat: application.S3SinkFormat,
+    deadLetterPath: application.deadLetterPath,
   };
 }
 
@@ -54,12 +59,17 @@ export function checkRunIdentity(asked: RunIdentity, found: FoundCheckpoint, ide
 
 /** In what a run differs from the one that some state belongs to, but for what may be held. */
 export function differencesOf(asked: RunIdentity, known: RunIdentity): string[] {
-  const differences = Object.keys({ ...known.fixed, ...asked.fixed }).flatMap((name) => {
-    const [was, is] = [JSON.stringify(known.fixed[name]), JSON.stringify(asked.fixed[name])];
-    return was === is ? [] : [`${name} was ${was ?? 'not known'}, now ${is ?? 'not known'}`];
-  });
+  const differences = fixedDifferences(asked.fixed, known.fixed);
   if (known.graph !== asked.graph) differences.push(`graph ${known.graph}, now ${asked.graph}`);
   return differences;
+}
+
+/** `S3SinkFormat was "json", now "csv"`. */
+export function fixedDifferences(asked: RunIdentity['fixed'], known: RunIdentity['fixed']): string[] {
+  return Object.keys({ ...known, ...asked }).flatMap((name) => {
+    const [was, is] = [JSON.stringify(known[name]), JSON.stringify(asked[name])];
+    return was === is ? [] : [`${name} was ${was ?? 'not known'}, now ${is ?? 'not known'}`];
+  });
 }
 
 export function mismatch(folder: string, differences: readonly string[]): TenantAnalyticsError {

@@ -1,6 +1,8 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
 import { type ClusterSetting, type FlinkCluster, startCluster } from '../../../src/hosts/flink/cluster/cluster.ts';
+import type { FlinkRest } from '../../../src/hosts/flink/cluster/flink-rest.ts';
 import { watchJob } from '../../../src/hosts/flink/cluster/job-watch.ts';
 import { applicationJar } from '../../../src/hosts/flink/control/jar.ts';
 import { canonicalRows } from '../../../src/hosts/node/canonical.ts';
@@ -18,6 +20,8 @@ export interface GraphJob {
   readonly checkpointMs?: number;
   readonly savepointPath?: string;
 }
+
+type RunJar = Parameters<FlinkRest['runJar']>[1];
 
 /** A cluster with the jar of the graph, to run jobs on. */
 export class GraphCluster {
@@ -52,7 +56,7 @@ export class GraphCluster {
       ),
     };
     const properties = JSON.stringify([{ PropertyGroupId: 'ApplicationConfigProperties', PropertyMap: values }]);
-    return rest.runJar(jar, {
+    return this.#started(jar, {
       programArgs: [
         ...['--mode', 'replay', '--properties', properties, '--parallelism', String(parallelism)],
         ...['--checkpoint-interval-ms', String(checkpointMs), '--companies', companies, '--jobs', jobs],
@@ -73,13 +77,20 @@ export class GraphCluster {
       PropertyGroupId,
       PropertyMap,
     }));
-    return rest.runJar(jar, {
+    return this.#started(jar, {
       programArgs: [
         ...['--mode', 'run', '--properties', JSON.stringify(properties)],
         ...['--parallelism', String(parallelism), '--checkpoint-interval-ms', '300'],
       ],
       parallelism,
     });
+  }
+
+  async #started(jar: string, run: RunJar): Promise<string> {
+    const { rest } = this.cluster;
+    const jobID = await rest.runJar(jar, run);
+    cancelledWithTheTest(rest, jobID);
+    return jobID;
   }
 
   /** Waits until it has read all of its input. */
@@ -117,6 +128,12 @@ export class GraphCluster {
   stop(): Promise<void> {
     return this.cluster.stop();
   }
+}
+
+/** A job that still runs when its test is over has nothing more to say. */
+export function cancelledWithTheTest(rest: FlinkRest, jobID: string): void {
+  // The cluster may be stopped by then.
+  onTestFinished(() => rest.cancel(jobID).catch(() => undefined));
 }
 
 export async function canonicalText(output: string): Promise<string> {
