@@ -64,22 +64,29 @@ function streamLines(inputs: PlanInputs, stream: StreamSize): readonly Line[] {
   const perMonth = meanRecords * MONTH_SECONDS;
   const part = `stream ${name}`;
   const isOverDay = of.retentionHours > 24;
+  const fansOut = isFanOut && name === 'bigdatajobs';
+  const retentionDays = of.retentionHours / 24;
+  /** Records that are kept for so many days more. */
+  const kept = (days: number) => (meanRecords * DAY_SECONDS * recordBytes * Math.max(0, days)) / GB;
+  const keptLong = kept(retentionDays - 7);
   if (streams === 'on-demand') {
     const billed = Math.ceil(recordBytes / AWS.onDemandUnitBytes.value) * AWS.onDemandUnitBytes.value;
-    const readers = name === 'enrichedcompanies' ? of.rowReaders : 1;
+    const polling = name === 'enrichedcompanies' ? of.rowReaders : fansOut ? 0 : 1;
+    const read = (perMonth * recordBytes) / GB;
     return [
       [part, 'kinesis.onDemandStream', MONTH_HOURS],
       [part, 'kinesis.onDemandIn', (perMonth * billed) / GB],
-      [part, 'kinesis.onDemandOut', (perMonth * recordBytes * readers) / GB],
+      [part, 'kinesis.onDemandOut', read * polling],
+      [part, 'kinesis.onDemandFanOut', fansOut ? read : 0],
+      [part, 'kinesis.onDemandRetention7', kept(Math.min(retentionDays, 7) - 1)],
+      [part, 'kinesis.retentionLong', keptLong],
     ];
   }
-  const fansOut = isFanOut && name === 'bigdatajobs';
-  const longDays = Math.max(0, of.retentionHours / 24 - 7);
   return [
     [part, 'kinesis.shard', shards * MONTH_HOURS],
     [part, 'kinesis.put', (perMonth * Math.ceil(recordBytes / AWS.payloadUnitBytes.value)) / 1e6],
     [part, 'kinesis.retention7', isOverDay ? shards * MONTH_HOURS : 0],
-    [part, 'kinesis.retentionLong', (meanRecords * DAY_SECONDS * recordBytes * longDays) / GB],
+    [part, 'kinesis.retentionLong', keptLong],
     [part, 'kinesis.fanOut', fansOut ? shards * MONTH_HOURS : 0],
     [part, 'kinesis.fanOutData', fansOut ? (perMonth * recordBytes) / GB : 0],
   ];

@@ -219,6 +219,34 @@ describe('nothing to do', () => {
   });
 });
 
+describe('what streams cost', () => {
+  const DAY_GB = (1000 * 86_400 * 1024) / 2 ** 30;
+  const MONTH_GB = (1000 * MONTH_SECONDS * 1024) / 2 ** 30;
+  const lines = (numbers: Partial<Record<InputName, number>>, parameters: Parameters<typeof inputs>[1] = {}) => {
+    const load = { eventsPerSecond: 1000, eventBytes: 1024, peakFactor: 1, utilization: 1, ...numbers };
+    const all = planned(load, parameters).cost.lines.filter(({ part }) => part === 'stream bigdatajobs');
+    return Object.fromEntries(all.map(({ price, quantity }) => [price, quantity]));
+  };
+
+  test('with shards: their hours, payload units, what is kept for longer, and fan-out', () => {
+    expect(lines({})).toEqual({ 'kinesis.shard': 730, 'kinesis.put': 2628 });
+    expect(lines({ retentionHours: 48 })['kinesis.retention7']).toBe(730);
+    expect(lines({ retentionHours: 24 * 10 })['kinesis.retentionLong']).toBeCloseTo(3 * DAY_GB, 6);
+    expect(lines({}, { isFanOut: true })).toMatchObject({ 'kinesis.fanOut': 730, 'kinesis.fanOutData': MONTH_GB });
+  });
+
+  test('on demand: GB in and out, what is kept for longer, and fan-out in place of reads', () => {
+    const streams = 'on-demand';
+    const both = { 'kinesis.onDemandStream': 730, 'kinesis.onDemandIn': MONTH_GB };
+    expect(lines({}, { streams })).toEqual({ ...both, 'kinesis.onDemandOut': MONTH_GB });
+    expect(lines({}, { streams, isFanOut: true })).toEqual({ ...both, 'kinesis.onDemandFanOut': MONTH_GB });
+    const kept = lines({ retentionHours: 24 * 10 }, { streams });
+    expect(kept['kinesis.onDemandRetention7']).toBeCloseTo(6 * DAY_GB, 6);
+    expect(kept['kinesis.retentionLong']).toBeCloseTo(3 * DAY_GB, 6);
+    expect(lines({ retentionHours: 36 }, { streams })['kinesis.onDemandRetention7']).toBeCloseTo(DAY_GB / 2, 6);
+  });
+});
+
 describe('warnings', () => {
   const said = (...what: Parameters<typeof inputs>) => planned(...what).warnings.join('\n');
 
@@ -244,6 +272,11 @@ describe('warnings', () => {
     expect(said({ eventsPerSecond: 1e6, busiestShare: 0 })).toMatch(/KPUs are beyond a quota/);
     expect(said({ eventsPerSecond: 1e6, busiestShare: 0 })).toMatch(/128 key groups/);
     expect(said({ eventsPerSecond: 1e6, busiestShare: 0 })).toContain(AWS.lambdaQuota.name);
+  });
+
+  test('readers of the rows that take the reads of a shard from each other', () => {
+    expect(said({ eventsPerSecond: 1, rowReaders: 5 })).toBe('');
+    expect(said({ eventsPerSecond: 1, rowReaders: 6 })).toMatch(/6 readers poll enrichedcompanies .*5 GetRecords\/s/);
   });
 
   test('caches that do not hold all companies', () => {

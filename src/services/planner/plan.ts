@@ -59,6 +59,11 @@ function warningsOf(
       `The peak needs ${said(host.peakCpu)} CPU, by what was measured; of the one core that the Node host works on ${said(of.derate * of.utilization)} is counted on. Use --host flink.`,
     );
   }
+  if (of.rowReaders > AWS.shardReads.value) {
+    warnings.push(
+      `${said(of.rowReaders)} readers poll enrichedcompanies (${AWS.shardReads.name}): each comes to its turn less than once a second, and is throttled in between. Let the others read with EFO.`,
+    );
+  }
   const callsAMonth = scores.mean * MONTH_SECONDS;
   if (callsAMonth > AWS.apiGatewayFirstTier.value) {
     warnings.push(

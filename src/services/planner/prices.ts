@@ -12,6 +12,8 @@ export const PRICE_UNITS = {
   'kinesis.onDemandStream': 'stream-hour',
   'kinesis.onDemandIn': 'GB',
   'kinesis.onDemandOut': 'GB',
+  'kinesis.onDemandFanOut': 'GB',
+  'kinesis.onDemandRetention7': 'GB-month beyond 24 h, to 7 days',
   'flink.kpu': 'KPU-hour',
   'flink.storage': 'GB-month',
   'ec2.instance': 'hour of 2 vCPU, 8 GiB',
