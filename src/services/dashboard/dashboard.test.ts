@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import {
   bytes,
   companyRows,
@@ -60,6 +60,25 @@ async function written(lines: readonly string[]) {
 function fileAt(path: string, bytes: number): RowFile {
   return { name: path, bytes, open: async () => ({ path, release: async () => {} }) };
 }
+
+test('rows that come while others are applied, however long that takes, are seen, and those after them too', async () => {
+  const { dashboard } = await dashboardOf();
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    const collected = () => vi.advanceTimersByTime(1000);
+    dashboard.ingest(bytes(row({ companyID: 'a' })));
+    collected();
+    // It is under way: this one's time comes before that is done.
+    dashboard.ingest(bytes(row({ companyID: 'b' })));
+    collected();
+    await dashboard.applied();
+    dashboard.ingest(bytes(row({ companyID: 'c' })));
+    collected();
+  } finally {
+    vi.useRealTimers();
+  }
+  await expect.poll(() => dashboard.status().then(({ rows }) => rows)).toBe(3);
+});
 
 const MOST = { limit: 10_000 };
 

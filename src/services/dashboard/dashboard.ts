@@ -83,7 +83,11 @@ export class Dashboard {
       return;
     }
     this.#waiting.push(text);
-    this.#timer ??= setTimeout(() => void this.applied(), COLLECT_MS);
+    this.#timer ??= setTimeout(() => {
+      // Not only when rows are applied: that may be under way, and the next row needs a timer of its own.
+      this.#timer = undefined;
+      void this.applied();
+    }, COLLECT_MS);
   }
 
   /** Once there is room for more rows: who reads the stream waits for it, so that nothing piles up here. */
