@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { NAMES } from '../hosts/managed/names.ts';
 import {
   type AppOptions,
@@ -16,9 +16,13 @@ import {
   withJar,
   withWanted,
 } from './app-options.ts';
-import { parameterHelp, readTexts, wholeOf } from './options.ts';
+import { parameterHelp, readTexts } from './options.ts';
 
-const MOST_RETENTION_DAYS = 3653;
+/** What CloudWatch takes for PutRetentionPolicy, by its API reference. */
+const RETENTION_DAYS = [
+  ...['1', '3', '5', '7', '14', '30', '60', '90', '120', '150', '180', '365', '400', '545'],
+  ...['731', '1096', '1827', '2192', '2557', '2922', '3288', '3653'],
+];
 
 export function packageCommand(): Command {
   return withJar(new Command('package'))
@@ -70,7 +74,11 @@ async function runUpload(options: UploadOptions): Promise<void> {
 export function createCommand(): Command {
   return withWanted(withCode(withApp(new Command('create'))))
     .description('make role, policy, log and application, each unless it is there')
-    .option('--log-retention <days>', 'how long a log group that is made keeps its lines, as CloudWatch takes it', '30')
+    .addOption(
+      new Option('--log-retention <days>', 'how long a log group that is made keeps its lines')
+        .choices(RETENTION_DAYS)
+        .default('30'),
+    )
     .addHelpText(
       'after',
       `
@@ -92,7 +100,7 @@ async function runCreate(
   const { propertyGroups } = await import('../hosts/managed/properties.ts');
   const wanted = wantedOf(options);
   const properties = propertyGroups(await readTexts(options), options.region);
-  const logRetentionDays = wholeOf(options.logRetention, '--log-retention', MOST_RETENTION_DAYS);
+  const logRetentionDays = Number(options.logRetention);
   await operating(options, async (operator) => {
     const { createApplication } = await import('../hosts/managed/create.ts');
     const code = await codeOf(options, operator);

@@ -5,7 +5,7 @@ import { callOrNone, isRefusal, type Operator } from './aws-call.ts';
 import { removeLog } from './log-group.ts';
 import { NAMES } from './names.ts';
 import { removeRole } from './role.ts';
-import { settled, tooLong, waitUntilGone } from './waiting.ts';
+import { pauseBeforeTry, settled, tooLong, waitUntilGone } from './waiting.ts';
 
 export interface DeleteSetting {
   /** Also CompanyAnalyticsRole with its policy. A role of another name is never touched. */
@@ -36,6 +36,7 @@ async function deleteIt(operator: Operator): Promise<string> {
       } catch (error) {
         // It is at work on something: that comes first.
         if (!isRefusal(error, 'ResourceInUseException') || tries >= MOST_TRIES) throw error;
+        await pauseBeforeTry(operator, tries);
         await settled(operator);
         continue;
       }

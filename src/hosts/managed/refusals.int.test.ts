@@ -180,6 +180,16 @@ describe('start', () => {
     expect(await startApplication(service.operator().operator, LATEST)).toBe('app runs already, version 7.');
   });
 
+  test('a refusal without a visible reason is tried again more and more slowly, then told', async () => {
+    service.put('READY');
+    refuse('StartApplication', IN_USE);
+    const { operator, slept } = service.operator();
+    await expect(startApplication(operator, LATEST)).rejects.toMatchObject({ code: 'APPLICATION_BUSY' });
+    expect(service.count('StartApplication')).toBe(5);
+    expect(slept).toHaveLength(4);
+    expect(slept.every((ms, index) => ms > (slept[index - 1] ?? 0))).toBe(true);
+  });
+
   test('from a snapshot, it does not pass over an application that runs from elsewhere', async () => {
     service.put('RUNNING');
     service.snapshots = [{ SnapshotName: 'one', SnapshotStatus: 'READY', SnapshotCreationTimestamp: 1 }];

@@ -3,7 +3,7 @@ import { TenantAnalyticsError } from '../../base/errors.ts';
 import { call, isRefusal, type Operator } from './aws-call.ts';
 import { type Restore, runConfiguration } from './requests.ts';
 import { readySnapshot } from './snapshots.ts';
-import { isBusy, settled, tooLong, waitUntil, whyOf } from './waiting.ts';
+import { isBusy, pauseBeforeTry, settled, tooLong, waitUntil, whyOf } from './waiting.ts';
 
 const MOST_TRIES = 5;
 
@@ -38,6 +38,7 @@ export async function startApplication(operator: Operator, setting: StartSetting
     } catch (error) {
       // An answer that was lost, or someone who was faster: what is there now says what is left to do.
       if (!isRefusal(error, 'ResourceInUseException') || tries >= MOST_TRIES) throw error;
+      await pauseBeforeTry(operator, tries);
     }
   }
 }

@@ -3,7 +3,7 @@ import { TenantAnalyticsError } from '../../base/errors.ts';
 import { describeApplication } from './application.ts';
 import { call, isRefusal, type Operator } from './aws-call.ts';
 import { listSnapshots } from './snapshots.ts';
-import { isBusy, settled, tooLong, waitUntil, whyOf } from './waiting.ts';
+import { isBusy, pauseBeforeTry, settled, tooLong, waitUntil, whyOf } from './waiting.ts';
 
 const MOST_TRIES = 5;
 
@@ -23,6 +23,7 @@ export async function stopApplication(operator: Operator, force: boolean): Promi
       return await untilStopped(operator, force, begun, OperationId);
     } catch (error) {
       if (!isRefusal(error, 'ResourceInUseException') || tries >= MOST_TRIES) throw error;
+      await pauseBeforeTry(operator, tries);
       if (force) await settled(operator);
     }
   }

@@ -1,14 +1,13 @@
 import { UpdateApplicationCommand } from '@aws-sdk/client-kinesis-analytics-v2';
-import { backoffMs } from '../../base/backoff.ts';
 import { TenantAnalyticsError } from '../../base/errors.ts';
 import type { ManagedApplication } from './application.ts';
-import { CALLS, call, isRefusal, type Operator } from './aws-call.ts';
+import { call, isRefusal, type Operator } from './aws-call.ts';
 import { requireCode } from './code.ts';
 import { type PlannedChange, planChange, type UpdateSetting } from './planned-change.ts';
 import { configurationUpdate, runConfigurationUpdate } from './requests.ts';
 import { goBack } from './roll-back.ts';
 import { widenPolicy } from './update-policy.ts';
-import { isBusy, pause, settled, waitUntil, whyOf } from './waiting.ts';
+import { isBusy, pauseBeforeTry, settled, waitUntil, whyOf } from './waiting.ts';
 
 const MOST_TRIES = 5;
 
@@ -77,7 +76,7 @@ async function sendUpdate(
   operator: Operator,
   setting: UpdateSetting,
 ): Promise<Sent | { readonly isSoAlready: number }> {
-  const { aws, clock, random, say } = operator;
+  const { aws, clock, say } = operator;
   let tried: Sent | undefined;
   for (let tries = 1; ; tries++) {
     const before = await settled(operator);
@@ -111,7 +110,7 @@ async function sendUpdate(
       }
       tried = { before, planned, version: before.version + 1, operationID: undefined, at, policy };
       say(`${before.name} is not version ${before.version} any more, or is at work. Reading it anew …`);
-      await pause(operator, 'Nothing was changed.', backoffMs(random, tries, CALLS.firstMs, CALLS.longestMs));
+      await pauseBeforeTry(operator, tries);
     }
   }
 }

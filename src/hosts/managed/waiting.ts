@@ -1,8 +1,9 @@
 import { DescribeApplicationOperationCommand } from '@aws-sdk/client-kinesis-analytics-v2';
+import { backoffMs } from '../../base/backoff.ts';
 import { TenantAnalyticsError } from '../../base/errors.ts';
 import { describeApplication, findApplication, type ManagedApplication } from './application.ts';
 import { lastErrors } from './application-log.ts';
-import { call, type Operator } from './aws-call.ts';
+import { CALLS, call, type Operator } from './aws-call.ts';
 
 const LOOK_MS = 5000;
 /** Without a change it is told so often that it goes on. */
@@ -15,7 +16,6 @@ const BUSY = new Set([
   'UPDATING',
   'AUTOSCALING',
   'ROLLING_BACK',
-  'ROLLED_BACK',
   'MAINTENANCE',
   'DELETING',
 ]);
@@ -78,6 +78,11 @@ export async function pause(operator: Operator, goesOn: string, ms = LOOK_MS): P
   if (operator.signal.aborted) {
     throw new TenantAnalyticsError('STOPPED', `${goesOn} Look: tenant-analytics app describe.`);
   }
+}
+
+/** Before the same call is tried once more, after the service was at work, or someone was faster. */
+export function pauseBeforeTry(operator: Operator, tries: number): Promise<void> {
+  return pause(operator, 'Nothing was changed.', backoffMs(operator.random, tries, CALLS.firstMs, CALLS.longestMs));
 }
 
 /** Waits until the service is not at work on it any more. */
