@@ -10,6 +10,7 @@ export type MetricPart =
   | 'churn-scoring'
   | 'churn-model'
   | 'dashboard'
+  | 'alerts'
   | 'process';
 
 export interface Metric {
@@ -299,6 +300,47 @@ export const DASHBOARD_METRICS = {
   },
 } as const satisfies Record<string, Metric>;
 
+/** Of the alerts, which the dashboard sends when a target is configured; counted since they were first switched on. */
+export const ALERTS_METRICS = {
+  alerts_sent_total: {
+    type: 'counter',
+    labels: [],
+    meaning: 'Alerts that a target took, once for each target.',
+    whenBad: NEVER,
+  },
+  alerts_refused_total: {
+    type: 'counter',
+    labels: [],
+    meaning: 'Alerts that a target refused for good, once for each target.',
+    whenBad: 'Grows: `tenant-analytics insights alerts` shows the answer; mend the address or the format.',
+  },
+  alerts_failed_attempts_total: {
+    type: 'counter',
+    labels: [],
+    meaning: 'Attempts that failed and are made again, since the start.',
+    whenBad: 'Grows for long: the target is away. Alerts wait for it, over restarts.',
+  },
+  alerts_waiting: {
+    type: 'gauge',
+    labels: ['target'],
+    meaning: 'Alerts that wait for a target.',
+    whenBad:
+      'Grows: the target is away. At 10,000 what is new waits with its tenant, the newest in place of the others.',
+  },
+  alerts_failing_since_seconds: {
+    type: 'gauge',
+    labels: ['target'],
+    meaning: 'Since when a target takes nothing, as seconds since 1970; none while it takes alerts.',
+    whenBad: 'Hours ago: mend the target.',
+  },
+  alerts_held: {
+    type: 'gauge',
+    labels: [],
+    meaning: 'News that waits for the end of the quiet period of its tenant.',
+    whenBad: NEVER,
+  },
+} as const satisfies Record<string, Metric>;
+
 /** Of each process, once; as prom-client names them. Those marked Linux are told there only. */
 export const PROCESS_METRICS: Readonly<Record<string, Metric>> = {
   process_cpu_user_seconds_total: { type: 'counter', labels: [], meaning: 'CPU time in user mode.', whenBad: NEVER },
@@ -416,6 +458,7 @@ export const METRIC_TABLE: Readonly<Record<MetricPart, Readonly<Record<string, M
   'churn-scoring': CHURN_SCORING_METRICS,
   'churn-model': CHURN_MODEL_METRICS,
   dashboard: DASHBOARD_METRICS,
+  alerts: ALERTS_METRICS,
   process: PROCESS_METRICS,
 };
 

@@ -5,6 +5,8 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { runMetrics } from '../../src/hosts/node/metrics.ts';
 import { counterMetric, METRIC_TABLE, type MetricPart } from '../../src/observe/metric-table.ts';
 import { metricsText, processMetrics } from '../../src/observe/registry.ts';
+import { Alerts } from '../../src/services/alerts/alerts.ts';
+import { alertsMetrics } from '../../src/services/alerts/alerts-metrics.ts';
 import { churnScoring } from '../../src/services/churn-scoring/app.ts';
 import { churnModel } from '../../src/services/churn-scoring/churn-model.ts';
 import { ModelHealth } from '../../src/services/churn-scoring/model-health.ts';
@@ -42,6 +44,12 @@ async function registryOf(part: MetricPart): Promise<Registry> {
     case 'dashboard': {
       const progress = { rows: 0, unusable: 0, waiting: 0, isCatchingUp: false, feedReaders: 0 };
       return dashboardMetrics({ progress });
+    }
+    case 'alerts': {
+      const settings = { targets: [], quietMs: 0, silentDays: 7, link: '' };
+      const store = { open: async () => undefined, commit: async () => undefined };
+      const world = { now: () => 0, random: () => 0, sleep: async () => undefined, warn: () => undefined };
+      return alertsMetrics(await Alerts.open(store, settings, world));
     }
     case 'process':
       return processMetrics();
@@ -147,7 +155,7 @@ describe('the dashboard for Grafana', () => {
     const table = Object.assign({}, ...Object.values(METRIC_TABLE)) as (typeof METRIC_TABLE)[MetricPart];
     for (const { expr } of panels.flatMap(({ targets = [] }) => targets)) {
       const names = [
-        ...expr.matchAll(/\b(?:tenant_analytics|tenant_manager|churn_\w+?|dashboard|process|nodejs)_\w+/g),
+        ...expr.matchAll(/\b(?:tenant_analytics|tenant_manager|churn_\w+?|dashboard|alerts|process|nodejs)_\w+/g),
       ];
       expect(names.length).toBeGreaterThan(0);
       for (const [name] of names) {

@@ -88,6 +88,11 @@ async function report({ url }: RunningDashboard) {
   return alertsSchema.parse(await response.json());
 }
 
+async function alertMetrics({ url }: RunningDashboard): Promise<string[]> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return text.split('\n').filter((line) => line.startsWith('alerts_'));
+}
+
 test('a flip on the stream arrives at the webhook, with its reasons and its key, and is in the API', async () => {
   const at = await place();
   const dashboard = await opened(at);
@@ -108,6 +113,13 @@ test('a flip on the stream arrives at the webhook, with its reasons and its key,
   expect(targets).toMatchObject([{ name: `webhook ${at.receiver.host}`, problem: '' }]);
   const csv = await (await fetch(`${dashboard.url}/api/insights/alerts?format=csv`)).text();
   expect(csv).toContain('a,at-risk,sent,');
+  expect(await alertMetrics(dashboard)).toEqual([
+    'alerts_sent_total 1',
+    'alerts_refused_total 0',
+    'alerts_failed_attempts_total 0',
+    `alerts_waiting{target="webhook ${at.receiver.host}"} 0`,
+    'alerts_held 0',
+  ]);
 });
 
 test('a webhook that fails, hangs and comes back gets each alert once, over restarts, and those of while it was down', async () => {
@@ -117,6 +129,10 @@ test('a webhook that fails, hangs and comes back gets each alert once, over rest
   await sent(at, flipped('a', 1), flipped('b', 1));
   await expect.poll(() => at.receiver.asked).toBeGreaterThanOrEqual(1);
   await expect.poll(async () => (await report(first)).targets[0]?.problem).toBe('it answers 503');
+  await expect.poll(() => alertMetrics(first)).toContain(`alerts_waiting{target="webhook ${at.receiver.host}"} 2`);
+  expect((await alertMetrics(first)).join('\n')).toMatch(
+    /^alerts_failing_since_seconds\{target="webhook \S+"\} \d{10}\b/m,
+  );
   await stopped(first);
   // By the stream alone, and by files alone.
   await sent(at, flipped('a', 2, 'recovered'));

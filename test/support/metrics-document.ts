@@ -8,6 +8,7 @@ const HEADINGS: Readonly<Record<MetricPart, string>> = {
   'churn-scoring': 'Churn scoring',
   'churn-model': 'The churn model (churn scoring and its model server)',
   dashboard: 'The dashboard',
+  alerts: 'Alerts (the dashboard, when a target is configured)',
   process: 'Every process',
 };
 

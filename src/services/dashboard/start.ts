@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Observation } from '../../observe/observation.ts';
 import type { Alerts } from '../alerts/alerts.ts';
+import { alertsMetrics } from '../alerts/alerts-metrics.ts';
 import { packageFile } from '../local-kinesis/package-file.ts';
 import { observeRequests } from '../observe.ts';
 import { listen } from '../server.ts';
@@ -48,7 +49,7 @@ export async function startDashboard(
   try {
     const registry = dashboardMetrics(dashboard);
     observeRequests(server, { ...observation, service: 'dashboard', registry });
-    const registries = [registry];
+    const registries = [registry, ...(alerts === undefined ? [] : [alertsMetrics(alerts)])];
     const options = { dashboard, webFolder, alerts, version: version(), access, world, registries };
     await server.register(dashboardApp, { ...options, ...(pipeline === undefined ? {} : { pipeline }) });
     const url = await listen(server, { port, host, what: 'the dashboard', flag });
