@@ -3,7 +3,7 @@ import { Match, type Template } from 'aws-cdk-lib/assertions';
 import { afterAll, describe, expect, test } from 'vitest';
 import { permissionPolicy, trustPolicy } from '../src/hosts/managed/policy.ts';
 import { describeParameters, type ParameterTexts, readParameters } from '../src/pipeline/parameters.ts';
-import { ACCOUNT, DEPLOYMENTS, physicalNames, SECRET, synthesize } from './testing.ts';
+import { ACCOUNT, DEPLOYMENTS, physicalNames, SECRET, SECRET_KEY, synthesize } from './testing.ts';
 
 const plain = synthesize(DEPLOYMENTS.least);
 const given = synthesize(DEPLOYMENTS.given);
@@ -230,7 +230,7 @@ describe('the application', () => {
           })),
         },
       ],
-      secretKeys: [],
+      secretKeys: [SECRET_KEY],
     });
     const ofNetwork = new Set(['FindNetwork', 'JoinNetwork', 'HandOverInterfaces']);
     const here = statementsOf(given.of('Application')).filter(({ Sid = '' }) => !ofNetwork.has(Sid));

@@ -4,7 +4,7 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readSettings } from './settings.ts';
 import { NetworkStack } from './stacks/network.ts';
-import { ACCOUNT, DEPLOYMENTS, synthesize } from './testing.ts';
+import { ACCOUNT, DEPLOYMENTS, SECRET_KEY, synthesize } from './testing.ts';
 
 const plain = synthesize(DEPLOYMENTS.least);
 const given = synthesize(DEPLOYMENTS.given);
@@ -110,6 +110,12 @@ describe('the role of the application', () => {
       [DEPLOYMENTS.given.churnScoringKeyArn, DEPLOYMENTS.given.tenantManagerTokenArn],
     ]);
     expect(JSON.stringify(plain.of('Application').toJSON())).not.toContain('secretsmanager');
+  });
+
+  test('decrypts with the keys of these secrets, and by Secrets Manager alone', () => {
+    const via = { StringEquals: { 'kms:ViaService': ['secretsmanager.us-west-2.amazonaws.com'] } };
+    expect(withAction('kms')).toMatchObject([{ Action: 'kms:Decrypt', Resource: SECRET_KEY, Condition: via }]);
+    expect(JSON.stringify(plain.of('Application').toJSON())).not.toContain('kms:');
   });
 });
 

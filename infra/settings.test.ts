@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { describeSettings, readSettings } from './settings.ts';
+import { SECRET, SECRET_KEY } from './testing.ts';
 
 const refused = (context: Record<string, unknown>): string => {
   try {
@@ -71,6 +72,11 @@ describe('settings', () => {
     [
       { tenantManagerTokenArn: 'arn:aws:secretsmanager:us-west-2:123456789012:secret:k-AbCdEf' },
       'tenantManagerUrl: expected',
+    ],
+    [{ secretKeyArns: SECRET_KEY }, 'expected the secret that secretKeyArns are keys of'],
+    [
+      { secretKeyArns: 'arn:aws:kms:us-west-2:123456789012:alias/mine', churnScoringKeyArn: SECRET },
+      'expected ARNs of KMS keys such as',
     ],
     [{ churnScoringKeyArn: 'the key itself' }, 'expected the whole ARN of a secret of secretsmanager'],
     [

@@ -19,6 +19,16 @@ const secretArn = z.union([
     ),
 ]);
 const list = text.transform((value) => (value === '' ? [] : value.split(',').map((one) => one.trim())));
+const keyArns = list.pipe(
+  z.array(
+    z
+      .string()
+      .regex(
+        /^arn:[\w-]+:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/,
+        'expected ARNs of KMS keys such as arn:aws:kms:us-west-2:123456789012:key/ID, separated by commas; an alias names no key in a policy',
+      ),
+  ),
+);
 
 const ecrImage = text
   .regex(
@@ -98,6 +108,9 @@ const SETTINGS = {
   scoring: z.enum(['on', 'off']).default('on').describe('off: rows without a score'),
   churnScoringUrl: url.default('').describe('A scoring API that is there; empty: one is deployed'),
   churnScoringKeyArn: secretArn.default('').describe('Secret of its x-api-key'),
+  secretKeyArns: keyArns
+    .default([])
+    .describe('KMS keys of your own that these secrets are encrypted with, separated by commas'),
   scoringPerSecond: count(1, 10_000).default(500).describe('Calls a second of the usage plan'),
   scoringConcurrency: count(1, 1000).default(100).describe('Reserved concurrency of the scoring function'),
   scoringKeyVersion: count(1, 1000)
@@ -185,6 +198,11 @@ function requireTogether(settings: Settings): void {
   requireStepOfFargate(settings);
   if (settings.tenantManagerTokenArn !== '' && settings.tenantManagerUrl === '') {
     throw missing('tenantManagerUrl: expected where the TenantManager of tenantManagerTokenArn is, got nothing.');
+  }
+  if (settings.secretKeyArns.length > 0 && settings.tenantManagerTokenArn + settings.churnScoringKeyArn === '') {
+    throw missing(
+      'tenantManagerTokenArn or churnScoringKeyArn: expected the secret that secretKeyArns are keys of, got nothing. Secrets that are made here have the key of Secrets Manager.',
+    );
   }
   if (settings.churnScoringKeyArn !== '' && settings.churnScoringUrl === '') {
     throw missing('churnScoringUrl: expected where the scoring API of churnScoringKeyArn is, got nothing.');

@@ -10,6 +10,8 @@ import { readSettings } from './settings.ts';
 export const ACCOUNT = '123456789012';
 export const SECRET = `arn:aws:secretsmanager:us-west-2:${ACCOUNT}:secret:key-AbCdEf`;
 
+export const SECRET_KEY = `arn:aws:kms:us-west-2:${ACCOUNT}:key/0a1b2c3d-0000-1111-2222-333344445555`;
+
 /**
  * Settings that are synthesized and looked at: the least there can be, services that are there already, services that
  * are deployed as they are unless asked otherwise, and with all that can be asked of them.
@@ -33,6 +35,7 @@ export const DEPLOYMENTS = {
     tenantManagerTokenArn: SECRET.replace('key', 'token'),
     churnScoringUrl: 'https://scoring.example.com/prod/assessChurn',
     churnScoringKeyArn: SECRET,
+    secretKeyArns: SECRET_KEY,
     alarmEmail: 'ops@example.com',
     parameters: '{"tenant.cache.ttl":"10 min"}',
   },

@@ -12,6 +12,8 @@ export interface ApplicationPolicyProps {
   readonly code: string;
   readonly bucket: string;
   readonly secrets: readonly string[];
+  /** KMS keys of secrets, unless they have that of Secrets Manager, and the regions of those secrets. */
+  readonly secretKeys: { readonly arns: readonly string[]; readonly regions: readonly string[] };
 
   /** Folders of the bucket that it writes, each with a slash at its end. */
   readonly folders: readonly string[];
@@ -98,6 +100,11 @@ export function applicationPolicy(scope: Construct, props: ApplicationPolicyProp
   );
   if (secrets.length > 0) {
     allow('ReadSecrets', ['secretsmanager:GetSecretValue'], secrets);
+  }
+  if (props.secretKeys.arns.length > 0) {
+    // For Secrets Manager alone: nothing else that these keys protect can be read with them.
+    const services = props.secretKeys.regions.map((region) => `secretsmanager.${region}.amazonaws.com`);
+    allow('DecryptSecrets', ['kms:Decrypt'], props.secretKeys.arns, { StringEquals: { 'kms:ViaService': services } });
   }
   if (props.vpc !== undefined) {
     const { subnets, securityGroup } = props.vpc;

@@ -6,6 +6,7 @@ import type { Construct } from 'constructs';
 import { TenantAnalyticsError } from '../../src/base/errors.ts';
 import { type GROUP_NAMES, groupsOf, type ParameterTexts, readParameters } from '../../src/pipeline/parameters.ts';
 import { type BaseProps, BaseStack, MADE_AGAIN } from '../base-stack.ts';
+import type { Settings } from '../settings.ts';
 import { applicationPolicy } from './application-policy.ts';
 import type { NetworkStack } from './network.ts';
 import { CODE_FOLDER, DEAD_LETTERS_FOLDER, ROWS_FOLDER } from './storage.ts';
@@ -82,6 +83,7 @@ export class ApplicationStack extends BaseStack {
       secrets: [churnScoring?.secretArn, tenantManager?.secretArn]
         .filter((arn) => arn !== undefined)
         .map((arn) => arn.replace(/#.*$/, '')),
+      secretKeys: { arns: settings.secretKeyArns, regions: givenSecretRegions(settings) },
       ...(inVpc && { vpc: inVpc }),
     });
 
@@ -207,4 +209,10 @@ export class ApplicationStack extends BaseStack {
 /** Names that no group has: the reader of parameters names them, with the nearest right one. */
 function unknownParameters(parameters: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(parameters).filter(([name]) => groupsOf(name).length === 0));
+}
+
+/** Of secrets that are there already, in their order, each once. */
+function givenSecretRegions({ churnScoringKeyArn, tenantManagerTokenArn }: Settings): string[] {
+  const regions = [churnScoringKeyArn, tenantManagerTokenArn].map((arn) => arn.split(':')[3] ?? '');
+  return [...new Set(regions)].filter((region) => region !== '').sort();
 }

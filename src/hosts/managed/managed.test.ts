@@ -73,6 +73,9 @@ describe('the policy', () => {
       [secret],
       [key],
     ]);
+    expect(withSecret.find(({ Sid }) => Sid === 'DecryptSecrets')?.Condition).toEqual({
+      StringEquals: { 'kms:ViaService': ['secretsmanager.us-west-2.amazonaws.com'] },
+    });
   });
 
   test('dead letters may lie in another bucket', () => {

@@ -8,7 +8,7 @@ export interface Statement {
   readonly Effect: 'Allow';
   readonly Action: readonly string[];
   readonly Resource: readonly string[];
-  readonly Condition?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
 }
 
 export interface PolicyState {
@@ -64,9 +64,15 @@ export function permissionPolicy(setting: PolicySetting): {
   return { Version: '2012-10-17', Statement: statements };
 }
 
-function allow(Sid: string, Action: readonly string[], resources: readonly string[]): Statement[] {
+function allow(
+  Sid: string,
+  Action: readonly string[],
+  resources: readonly string[],
+  Condition?: Statement['Condition'],
+): Statement[] {
   const Resource = [...new Set(resources)].sort();
-  return Resource.length === 0 ? [] : [{ Sid, Effect: 'Allow', Action, Resource }];
+  if (Resource.length === 0) return [];
+  return [{ Sid, Effect: 'Allow', Action, Resource, ...(Condition === undefined ? {} : { Condition }) }];
 }
 
 function codeStatements({ account, states }: PolicySetting): Statement[] {
@@ -134,9 +140,14 @@ function secretStatements({ secretKeys }: PolicySetting, all: readonly Parameter
     .flatMap(({ application }) => [application.predictChurnApiKey, application.tenantManagerToken])
     .filter((value) => value.startsWith('arn:'))
     .map((value) => value.replace(/#.*$/, ''));
+  const regions = [...new Set(secrets.map((arn) => arn.split(':')[3] ?? ''))].sort();
+  // Nothing else that these keys protect can be read with them.
+  const viaSecretsManager = {
+    StringEquals: { 'kms:ViaService': regions.map((region) => `secretsmanager.${region}.amazonaws.com`) },
+  };
   return [
     ...allow('ReadSecrets', ['secretsmanager:GetSecretValue'], secrets),
-    ...(secrets.length === 0 ? [] : allow('DecryptSecrets', ['kms:Decrypt'], secretKeys)),
+    ...(secrets.length === 0 ? [] : allow('DecryptSecrets', ['kms:Decrypt'], secretKeys, viaSecretsManager)),
   ];
 }
 
