@@ -8,7 +8,7 @@ import { applicationJar } from '../../src/hosts/flink/control/jar.ts';
 import { canonical } from '../integration/outputs.ts';
 import { LOCAL_REGION, type LocalKinesis, startLocalKinesis } from '../support/local-kinesis.ts';
 import { conformance, propertyGroups, replayArguments } from './support/conformance.ts';
-import { cancelledWithTheTest } from './support/graph-job.ts';
+import { cancelledWithTheTest, rowLines } from './support/graph-job.ts';
 import { missing, needs } from './support/needs.ts';
 import { scratchFolder } from './support/scratch.ts';
 import { ARN, type SecretsServer, startSecretsServer } from './support/secrets-server.ts';
@@ -46,22 +46,26 @@ describe.skipIf(missing !== null)(`the job on a cluster as the managed service h
     for (const name of Object.keys(secrets?.environment ?? {})) delete process.env[name];
   });
 
-  const submit = async (words: readonly string[]) => {
-    const jobID = await cluster.rest.runJar(jar, { programArgs: words });
+  const submit = async (words: readonly string[], parallelism = 1) => {
+    const jobID = await cluster.rest.runJar(jar, { programArgs: words, parallelism });
     cancelledWithTheTest(cluster.rest, jobID);
     return jobID;
   };
   const taskManagerLog = () => readFile(cluster.taskManagers[0]?.logFile ?? '', 'utf8');
   const offline = (name: string) => ({ S3SinkPath: `file://${folder}/${name}`, enrichment: 'join', scoring: 'off' });
   /** As the service writes it. */
-  async function propertiesFile(name: string, application: Readonly<Record<string, string>>): Promise<string[]> {
+  async function propertiesFile(
+    name: string,
+    application: Readonly<Record<string, string>>,
+    streams: Readonly<Record<string, string>> = {},
+  ): Promise<string[]> {
     const path = `${folder}/${name}.json`;
     const consumer = { 'aws.endpoint': kinesis.endpoint, 'aws.region': LOCAL_REGION };
     const initial = {
       'jobs.stream.initial.position': 'TRIM_HORIZON',
       'companies.stream.initial.position': 'TRIM_HORIZON',
     };
-    await writeFile(path, propertyGroups(application, { ...consumer, ...initial }));
+    await writeFile(path, propertyGroups(application, { ...consumer, ...initial, ...streams }));
     return ['--properties-file', path];
   }
 
@@ -101,6 +105,31 @@ describe.skipIf(missing !== null)(`the job on a cluster as the managed service h
     const [failure] = await cluster.rest.failures(jobID);
     expect(failure?.stacktrace).toMatch(
       /predictChurnApiKey: the secret arn:\S+ could not be read: ResourceNotFoundException: .*Check its name.*\[SECRET_UNREADABLE\]/,
+    );
+    await cluster.rest.cancel(jobID);
+    await watchJob(cluster.rest, jobID, ({ state }) => state === 'CANCELED', { signal: never });
+  });
+
+  test('of two backlogs that of the companies is read first: no job is a dead letter', async () => {
+    const many = 2000;
+    const companyIDs = Array.from({ length: many }, (_, index) => `company-${index}`);
+    const streams = { 'jobs.stream.name': 'jobs-of-before', 'companies.stream.name': 'companies-of-before' };
+    for (const name of Object.values(streams)) await kinesis.createStream(name, 2);
+    const jobs = companyIDs.map((companyID) => ({ companyID, userID: 'u', nbJobs: 1 }));
+    await put(kinesis, 'jobs-of-before', jobs);
+    // The records that a job needs are the last ones to be read.
+    const others = companyIDs.map((_, index) => ({ companyID: `other-${index}`, industry: 'retail', ...NUMBERS }));
+    await put(kinesis, 'companies-of-before', others);
+    const companies = companyIDs.map((companyID) => ({ companyID, industry: 'retail', ...NUMBERS }));
+    await put(kinesis, 'companies-of-before', companies);
+    const words = await propertiesFile('backlogs', { ...offline('backlogs'), 'sink.roll.age': '1s' }, streams);
+    const jobID = await submit(words, 2);
+    const rows = async () => rowLines(`${folder}/backlogs`).catch(() => []);
+    const letters = async () => finished(`${folder}/backlogs/_dead-letters`);
+    await expect.poll(async () => (await rows()).length + (await letters()).length).toBeGreaterThanOrEqual(many);
+    expect(await letters()).toEqual([]);
+    expect(new Set((await rows()).map((line) => (JSON.parse(line) as { companyID: string }).companyID)).size).toBe(
+      many,
     );
     await cluster.rest.cancel(jobID);
     await watchJob(cluster.rest, jobID, ({ state }) => state === 'CANCELED', { signal: never });
@@ -178,12 +207,13 @@ const NUMBERS = { revenu: 1, employees: 1, job30: 1, job90: 2, monthlyFee: 1, to
 
 async function put(kinesis: LocalKinesis, stream: string, records: readonly unknown[]): Promise<void> {
   const { calls } = kinesisClients(LOCAL_REGION, kinesis.endpoint);
-  await calls.send(
-    new PutRecordsCommand({
-      StreamName: stream,
-      Records: records.map((record) => ({ Data: Buffer.from(JSON.stringify(record)), PartitionKey: 'c' })),
-    }),
-  );
+  for (let from = 0; from < records.length; from += 500) {
+    const entries = records.slice(from, from + 500).map((record) => ({
+      Data: Buffer.from(JSON.stringify(record)),
+      PartitionKey: (record as { companyID?: string }).companyID ?? 'c',
+    }));
+    await calls.send(new PutRecordsCommand({ StreamName: stream, Records: entries }));
+  }
 }
 
 /** The finished files of rows under a folder. */

@@ -72,7 +72,7 @@ public final class GraphJob {
     List<DataStream<SinkRow>> letters = new ArrayList<>();
     for (int index = 0; index < graph.sources.size(); index++) {
       GraphDescription.Source source = graph.sources.get(index);
-      DataStream<SourceRecord> records = KinesisConnector.source(environment, streamOf(index, source, graph.name));
+      DataStream<SourceRecord> records = KinesisConnector.source(environment, streamOf(index, graph));
       SingleOutputStreamOperator<Element> decoded =
           job.decode(records, source.id, settings, KinesisConnector.tips(source.id), letters);
       elements = elements == null ? decoded : elements.union(decoded);
@@ -174,7 +174,10 @@ public final class GraphJob {
     return ObjectSinks.attach(rows, "sink-" + sink.id, sink.path, sink.extension, sink.rollBytes, sink.rollAgeMs);
   }
 
-  private static StreamSource streamOf(int index, GraphDescription.Source source, String application) {
+  private static StreamSource streamOf(int index, GraphDescription graph) {
+    GraphDescription.Source source = graph.sources.get(index);
+    List<String> firsts =
+        graph.sources.stream().filter(each -> each.readFirst).map(each -> each.id).collect(Collectors.toList());
     return new StreamSource(
         index,
         source.id,
@@ -184,8 +187,11 @@ public final class GraphJob {
         StreamSource.InitialPosition.valueOf(source.initialPosition),
         source.initialTimestamp,
         StreamSource.Consumer.valueOf(source.consumer),
-        application,
-        source.maxRecordBytes);
+        graph.name,
+        source.maxRecordBytes,
+        source.readFirst,
+        source.readFirst ? List.of() : firsts,
+        graph.idleMs);
   }
 
   private static OutputTag<SinkRow> tag(String id) {

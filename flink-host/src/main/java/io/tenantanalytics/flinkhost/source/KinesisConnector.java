@@ -30,13 +30,7 @@ public final class KinesisConnector {
     if (source.initialPosition == StreamSource.InitialPosition.AT_TIMESTAMP) start = source.initialTimestamp;
     SourceRecordSchema schema = new SourceRecordSchema(source.index, source.maxRecordBytes);
     ShardsSource shards =
-        new ShardsSource(
-            source.id,
-            source.stream,
-            schema,
-            start,
-            KinesisSettings.discoveryMs(source),
-            KinesisSettings.source(source, start));
+        new ShardsSource(source, schema, start, KinesisSettings.discoveryMs(source), KinesisSettings.source(source, start));
     return environment.addSource(shards, source.id, SourceRecordTypeInfo.INSTANCE).uid("source-" + source.id);
   }
 

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Properties;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.flink.api.common.functions.RuntimeContext;
@@ -30,6 +31,7 @@ final class ShardFetcher extends KinesisDataFetcher<SourceRecord> {
       new HashKeyRange().withStartingHashKey("0").withEndingHashKey("340282366920938463463374607431768211455");
 
   private final ShardTips tips;
+  private final BooleanSupplier mayBegin;
 
   ShardFetcher(
       List<String> streams,
@@ -38,7 +40,8 @@ final class ShardFetcher extends KinesisDataFetcher<SourceRecord> {
       Properties properties,
       SourceRecordSchema schema,
       KinesisShardAssigner assigner,
-      ShardTips tips) {
+      ShardTips tips,
+      BooleanSupplier mayBegin) {
     super(
         streams,
         context,
@@ -55,6 +58,7 @@ final class ShardFetcher extends KinesisDataFetcher<SourceRecord> {
         each -> new ShardProxy(each, tips),
         each -> new ShardSubscriptions(KinesisProxyV2Factory.createKinesisProxyAsyncV2(each), tips));
     this.tips = tips;
+    this.mayBegin = mayBegin;
   }
 
   @Override
@@ -105,6 +109,7 @@ final class ShardFetcher extends KinesisDataFetcher<SourceRecord> {
         shard.getShardId(),
         start,
         tips,
+        mayBegin,
         new ShardPublisher.Opener() {
           @Override
           public RecordPublisher open(SequenceNumber last) throws InterruptedException {

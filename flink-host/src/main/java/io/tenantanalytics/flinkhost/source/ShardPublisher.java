@@ -1,5 +1,6 @@
 package io.tenantanalytics.flinkhost.source;
 
+import java.util.function.BooleanSupplier;
 import org.apache.flink.streaming.connectors.kinesis.internals.publisher.RecordPublisher;
 import org.apache.flink.streaming.connectors.kinesis.model.SequenceNumber;
 import org.slf4j.Logger;
@@ -14,6 +15,7 @@ import org.slf4j.LoggerFactory;
  */
 final class ShardPublisher implements RecordPublisher {
   private static final Logger LOG = LoggerFactory.getLogger(ShardPublisher.class);
+  private static final long BEGIN_PAUSE_MS = 50;
 
   /** Called when it is the shard's turn: a place in a stream is good for five minutes only. */
   interface Opener {
@@ -25,21 +27,31 @@ final class ShardPublisher implements RecordPublisher {
 
   private final String shardId;
   private final ShardTips tips;
+  private final BooleanSupplier mayBegin;
   private final Opener opener;
   private SequenceNumber last;
   private RecordPublisher publisher;
 
-  /** @param start the record read last, or where to begin */
-  ShardPublisher(String shardId, SequenceNumber start, ShardTips tips, Opener opener) {
+  /**
+   * @param start the record read last, or where to begin
+   * @param mayBegin asked again and again until it may
+   */
+  ShardPublisher(String shardId, SequenceNumber start, ShardTips tips, BooleanSupplier mayBegin, Opener opener) {
     this.shardId = shardId;
     this.last = start;
     this.tips = tips;
+    this.mayBegin = mayBegin;
     this.opener = opener;
   }
 
   @Override
   public RecordPublisherRunResult run(RecordBatchConsumer consumer) throws InterruptedException {
     if (publisher == null) {
+      if (!mayBegin.getAsBoolean()) {
+        // The reader asks again unless it is to end.
+        Thread.sleep(BEGIN_PAUSE_MS);
+        return RecordPublisherRunResult.INCOMPLETE;
+      }
       if (!tips.awaitTurn(shardId)) return RecordPublisherRunResult.INCOMPLETE;
       publisher = opener.open(last);
     }

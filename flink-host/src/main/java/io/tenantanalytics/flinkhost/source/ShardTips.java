@@ -38,6 +38,8 @@ final class ShardTips implements PartitionTips {
   private final Set<String> closed = new HashSet<>();
   private boolean isKnown;
   private boolean isStopped;
+  /** Null: nobody asks, or it was told. */
+  private Runnable onTip;
 
   private static final class Shard {
     private final List<String> parents;
@@ -70,6 +72,22 @@ final class ShardTips implements PartitionTips {
   /** All shards that this subtask begins with were added. */
   synchronized void known() {
     isKnown = true;
+    lookWhetherAtTip();
+  }
+
+  /** Called once, when for the first time no shard has anything more to give, those that wait for others included. */
+  synchronized void onTip(Runnable told) {
+    onTip = told;
+  }
+
+  private void lookWhetherAtTip() {
+    if (onTip == null || !isKnown) return;
+    long now = clock.getAsLong();
+    for (Shard shard : shards.values()) {
+      if (!shard.hasEnded && (isWaiting(shard) || tipOf(shard, now).emptySince < 0)) return;
+    }
+    onTip.run();
+    onTip = null;
   }
 
   @Override
@@ -121,6 +139,7 @@ final class ShardTips implements PartitionTips {
     shard.millisBehindLatest = millisBehindLatest == null ? -1 : millisBehindLatest;
     if (records > 0 || shard.millisBehindLatest != 0) shard.emptySince = -1;
     else if (shard.emptySince < 0) shard.emptySince = shard.readAt;
+    lookWhetherAtTip();
   }
 
   /** A read failed, or was throttled: what was known of the tip does not hold any more. */
@@ -151,6 +170,7 @@ final class ShardTips implements PartitionTips {
   synchronized void delivered(String shardId) {
     Shard shard = shards.get(shardId);
     if (shard != null && shard.undelivered > 0) shard.undelivered--;
+    lookWhetherAtTip();
   }
 
   /** The stream says that there is no more; what was read before is still to be delivered. */
@@ -172,6 +192,7 @@ final class ShardTips implements PartitionTips {
     if (shard == null || shard.hasEnded) return;
     shard.hasEnded = true;
     shard.endedAt = clock.getAsLong();
+    lookWhetherAtTip();
     notifyAll();
   }
 

@@ -1,5 +1,6 @@
 package io.tenantanalytics.flinkhost.source;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Properties;
 import org.apache.flink.api.common.functions.RuntimeContext;
@@ -8,6 +9,8 @@ import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.runtime.state.FunctionInitializationContext;
 import org.apache.flink.runtime.state.FunctionSnapshotContext;
+import org.apache.flink.runtime.taskexecutor.GlobalAggregateManager;
+import org.apache.flink.streaming.api.operators.StreamingRuntimeContext;
 import org.apache.flink.streaming.connectors.kinesis.FlinkKinesisConsumer;
 import org.apache.flink.streaming.connectors.kinesis.config.ConsumerConfigConstants;
 import org.apache.flink.streaming.connectors.kinesis.internals.KinesisDataFetcher;
@@ -25,6 +28,9 @@ final class ShardsSource extends FlinkKinesisConsumer<SourceRecord> {
 
   private final String sourceId;
   private final SourceRecordSchema schema;
+  private final boolean isFirst;
+  private final ArrayList<String> after;
+  private final long afterMs;
 
   /** Epoch milliseconds; null when the stream is read from its beginning. */
   private Long start;
@@ -34,11 +40,13 @@ final class ShardsSource extends FlinkKinesisConsumer<SourceRecord> {
   private transient ListState<Long> starts;
   private transient ShardTips tips;
 
-  ShardsSource(
-      String sourceId, String stream, SourceRecordSchema schema, Long start, long discoveryMs, Properties properties) {
-    super(stream, schema, properties);
-    this.sourceId = sourceId;
+  ShardsSource(StreamSource source, SourceRecordSchema schema, Long start, long discoveryMs, Properties properties) {
+    super(source.stream, schema, properties);
+    this.sourceId = source.id;
     this.schema = schema;
+    this.isFirst = source.isFirst;
+    this.after = new ArrayList<>(source.after);
+    this.afterMs = source.afterMs;
     this.start = start;
     this.discoveryMs = discoveryMs;
   }
@@ -70,11 +78,24 @@ final class ShardsSource extends FlinkKinesisConsumer<SourceRecord> {
     own.putAll(properties);
     if (start != null) own.setProperty(ConsumerConfigConstants.STREAM_INITIAL_TIMESTAMP, KinesisSettings.timestamp(start));
     int subtasks = runtime.getTaskInfo().getNumberOfParallelSubtasks();
+    int subtask = runtime.getTaskInfo().getIndexOfThisSubtask();
+    ReadFirst readFirst = readFirst(runtime);
     tips = new ShardTips(System::currentTimeMillis, subtasks == 1 ? 0 : 2 * discoveryMs);
+    if (isFirst) tips.onTip(() -> readFirst.atTip(sourceId, subtask, subtasks));
     KinesisDataFetcher<SourceRecord> fetcher =
-        new ShardFetcher(streams, context, runtime, own, schema, getShardAssigner(), tips);
-    LiveTips.put(LiveTips.key(runtime.getJobInfo().getJobId(), sourceId, runtime.getTaskInfo().getIndexOfThisSubtask()), tips);
+        new ShardFetcher(
+            streams, context, runtime, own, schema, getShardAssigner(), tips, () -> readFirst.mayBegin(after));
+    LiveTips.put(LiveTips.key(runtime.getJobInfo().getJobId(), sourceId, subtask), tips);
     return fetcher;
+  }
+
+  private ReadFirst readFirst(RuntimeContext runtime) {
+    GlobalAggregateManager jobManager = ((StreamingRuntimeContext) runtime).getGlobalAggregateManager();
+    return new ReadFirst(
+        jobManager::updateGlobalAggregate,
+        System::currentTimeMillis,
+        runtime.getTaskInfo().getAttemptNumber(),
+        afterMs);
   }
 
   @Override

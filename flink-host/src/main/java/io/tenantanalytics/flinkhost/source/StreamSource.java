@@ -1,5 +1,8 @@
 package io.tenantanalytics.flinkhost.source;
 
+import java.util.ArrayList;
+import java.util.List;
+
 /** One stream to read, and how. */
 public final class StreamSource {
   /** The place of the source in the graph's list. */
@@ -26,6 +29,15 @@ public final class StreamSource {
 
   final int maxRecordBytes;
 
+  /** Sources that are read to their tip before this one begins; empty: it is one of them, or there are none. */
+  final List<String> after;
+
+  /** Others wait for it. */
+  final boolean isFirst;
+
+  /** For how long it waits for them, at the most. */
+  final long afterMs;
+
   public enum InitialPosition {
     LATEST,
     TRIM_HORIZON,
@@ -47,7 +59,10 @@ public final class StreamSource {
       long initialTimestamp,
       Consumer consumer,
       String applicationName,
-      int maxRecordBytes) {
+      int maxRecordBytes,
+      boolean isFirst,
+      List<String> after,
+      long afterMs) {
     if (maxRecordBytes < 1) throw new IllegalArgumentException("Expected maxRecordBytes to be 1 or more, got " + maxRecordBytes + ".");
     if (initialPosition == InitialPosition.AT_TIMESTAMP && initialTimestamp < 0) {
       throw new IllegalArgumentException("Expected a time to read " + stream + " from, in epoch milliseconds, got " + initialTimestamp + ".");
@@ -62,5 +77,8 @@ public final class StreamSource {
     this.consumer = consumer;
     this.applicationName = applicationName;
     this.maxRecordBytes = maxRecordBytes;
+    this.isFirst = isFirst;
+    this.after = new ArrayList<>(after);
+    this.afterMs = afterMs;
   }
 }

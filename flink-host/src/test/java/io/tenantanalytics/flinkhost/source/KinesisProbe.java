@@ -7,6 +7,7 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.flink.configuration.Configuration;
@@ -52,7 +53,10 @@ public final class KinesisProbe {
             Long.parseLong(options.getOrDefault("timestamp", "0")),
             StreamSource.Consumer.valueOf(options.getOrDefault("consumer", "POLLING")),
             "probe of " + options.get("stream"),
-            Integer.parseInt(options.getOrDefault("maxRecordBytes", "1000")));
+            Integer.parseInt(options.getOrDefault("maxRecordBytes", "1000")),
+            false,
+            List.of(),
+            0);
     DataStream<SinkRow> rows =
         KinesisConnector.source(environment, source)
             .transform("probe", SinkRowTypeInfo.INSTANCE, new Probe(options))

@@ -40,6 +40,7 @@ class KinesisRecordsTest {
                       .withEndingHashKey("340282366920938463463374607431768211455")));
 
   private final ShardTips tips = new ShardTips(System::currentTimeMillis, 0);
+  private boolean mayBegin = true;
   private final SourceRecordSchema schema = new SourceRecordSchema(3, 10);
 
   @Test
@@ -123,11 +124,26 @@ class KinesisRecordsTest {
     assertFalse(tips.partitions().containsKey(SHARD));
   }
 
+  @Test
+  void aShardIsNotOpenedBeforeItMayBegin() throws InterruptedException {
+    tips.add(SHARD, List.of());
+    tips.known();
+    List<String> opened = new ArrayList<>();
+    mayBegin = false;
+    ShardPublisher publisher = publisherOf(consumer -> RecordPublisherRunResult.INCOMPLETE, opened);
+    assertEquals(RecordPublisherRunResult.INCOMPLETE, publisher.run(batch -> null));
+    assertEquals(List.of(), opened);
+    mayBegin = true;
+    assertEquals(RecordPublisherRunResult.INCOMPLETE, publisher.run(batch -> null));
+    assertEquals(List.of("open after 7"), opened);
+  }
+
   private ShardPublisher publisherOf(RecordPublisher publisher, List<String> opened) {
     return new ShardPublisher(
         SHARD,
         new SequenceNumber("7"),
         tips,
+        () -> mayBegin,
         new ShardPublisher.Opener() {
           @Override
           public RecordPublisher open(SequenceNumber last) {

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
 import java.util.Properties;
 import org.apache.flink.streaming.connectors.kinesis.util.KinesisConfigUtil;
 import org.junit.jupiter.api.Test;
@@ -13,7 +14,8 @@ import org.junit.jupiter.api.Test;
 class KinesisSettingsTest {
   private static StreamSource source(String endpoint, StreamSource.Consumer consumer, String applicationName) {
     return new StreamSource(
-        0, "jobs", "bigdatajobs", "us-west-2", endpoint, StreamSource.InitialPosition.LATEST, 0, consumer, applicationName, 100);
+        0, "jobs", "bigdatajobs", "us-west-2", endpoint, StreamSource.InitialPosition.LATEST, 0, consumer, applicationName, 100,
+        false, List.of(), 0);
   }
 
   @Test

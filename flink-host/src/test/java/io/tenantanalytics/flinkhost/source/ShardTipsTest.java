@@ -176,4 +176,67 @@ class ShardTipsTest {
       throw new IllegalStateException(error);
     }
   }
+
+  private int toldOfTip;
+
+  private void beginFirst(String... shardIds) {
+    tips.onTip(() -> toldOfTip++);
+    begin(shardIds);
+  }
+
+  @Test
+  void theTipIsToldOnceAllShardsCameToIt() {
+    beginFirst(A, B);
+    tips.read(A, 0, 0L);
+    tips.read(B, 5, 60_000L);
+    assertEquals(0, toldOfTip);
+    tips.read(B, 0, 0L);
+    assertEquals(1, toldOfTip);
+    tips.read(B, 5, 0L);
+    tips.read(B, 0, 0L);
+    assertEquals(1, toldOfTip);
+  }
+
+  @Test
+  void theTipOfASubtaskWithoutShardsIsToldAtOnceAndNotBeforeTheyAreKnown() {
+    tips.onTip(() -> toldOfTip++);
+    assertEquals(0, toldOfTip);
+    tips.known();
+    assertEquals(1, toldOfTip);
+  }
+
+  @Test
+  void theTipIsNotToldBeforeAWaitingChildCameToItToo() {
+    tips.onTip(() -> toldOfTip++);
+    tips.add(A, List.of());
+    tips.add(B, List.of(A));
+    tips.known();
+    tips.read(A, 0, 0L);
+    assertEquals(0, toldOfTip);
+    tips.ended(A);
+    assertEquals(0, toldOfTip);
+    tips.read(B, 0, 0L);
+    assertEquals(1, toldOfTip);
+  }
+
+  @Test
+  void theTipIsNotToldWhileABatchOfASubscriptionIsUndelivered() {
+    beginFirst(A);
+    Object subscription = tips.subscribed(A);
+    tips.arrived(A, subscription, 3, 0L);
+    tips.arrived(A, subscription, 0, 0L);
+    assertEquals(0, toldOfTip);
+    tips.delivered(A);
+    assertEquals(1, toldOfTip);
+  }
+
+  @Test
+  void aShardThatCannotBeReadIsNotAtTheTip() {
+    beginFirst(A);
+    tips.failed(A);
+    now += 60_000;
+    assertEquals(0, toldOfTip);
+    tips.read(A, 0, 0L);
+    assertEquals(1, toldOfTip);
+  }
 }
