@@ -25,6 +25,8 @@ const open: readonly Step[] = ['fail', 'fail', 'fail'];
 const halfOpen: readonly Step[] = [...open, RESET_MS];
 const probing: readonly Step[] = [...halfOpen, 'call'];
 
+const HOUR_MS = 3_600_000;
+
 const TABLE: readonly [string, readonly Step[], ReturnType<typeof run>][] = [
   ['new: calls pass', ['call'], { allowed: true, state: 'closed', waitMs: 0 }],
   ['one failure short: calls pass', ['fail', 'fail', 'call'], { allowed: true, state: 'closed', waitMs: 0 }],
@@ -35,6 +37,16 @@ const TABLE: readonly [string, readonly Step[], ReturnType<typeof run>][] = [
   ],
   ['so many failures in a row: open', [...open, 'call'], { allowed: false, state: 'open', waitMs: RESET_MS }],
   ['just before the reset: still open', [...open, 99, 'call'], { allowed: false, state: 'open', waitMs: 1 }],
+  [
+    'the clock is set back: open for the reset time, no longer',
+    [...open, -HOUR_MS, 'call'],
+    { allowed: false, state: 'open', waitMs: RESET_MS },
+  ],
+  [
+    'and half-open after it',
+    [...open, -HOUR_MS, 'call', RESET_MS, 'call'],
+    { allowed: true, state: 'half-open', waitMs: RESET_MS },
+  ],
   [
     'a late failure keeps it open for longer',
     [...open, 60, 'fail'],

@@ -1,3 +1,4 @@
+import type { EpochMs } from '../base/time.ts';
 import type { Clock } from './ports.ts';
 
 /**
@@ -20,13 +21,13 @@ export class Breaker {
 
   get state(): 'closed' | 'open' | 'half-open' {
     if (this.#openUntil === undefined) return 'closed';
-    return this.#clock.now() < this.#openUntil ? 'open' : 'half-open';
+    return this.#leftMs(this.#openUntil) > 0 ? 'open' : 'half-open';
   }
 
   /** Milliseconds until the next call may be made; 0 for now. While another call probes: the whole reset time. */
   get waitMs(): number {
     if (this.#openUntil === undefined) return 0;
-    const left = this.#openUntil - this.#clock.now();
+    const left = this.#leftMs(this.#openUntil);
     if (left > 0) return left;
     return this.#isProbing ? this.#resetMs : 0;
   }
@@ -34,9 +35,16 @@ export class Breaker {
   /** Asks to make a call; false: the breaker is open, or another call probes. Tell `succeeded` or `failed` after it. */
   tryCall(): boolean {
     if (this.#openUntil === undefined) return true;
-    if (this.#isProbing || this.#clock.now() < this.#openUntil) return false;
+    if (this.#isProbing || this.#leftMs(this.#openUntil) > 0) return false;
     this.#isProbing = true;
     return true;
+  }
+
+  /** Never more than the reset time, also when the clock is set back. */
+  #leftMs(openUntil: EpochMs): number {
+    const now = this.#clock.now();
+    if (openUntil - now > this.#resetMs) this.#openUntil = now + this.#resetMs;
+    return Math.min(openUntil - now, this.#resetMs);
   }
 
   succeeded(): void {

@@ -83,7 +83,10 @@ export class Checkpointer {
   }
 
   get isDue(): boolean {
-    return this.#running === undefined && this.#world.clock.now() - this.#lastBegun >= this.#intervalMs;
+    if (this.#running !== undefined) return false;
+    const sinceMs = this.#world.clock.now() - this.#lastBegun;
+    // Less than nothing: the clock was set back.
+    return sinceMs >= this.#intervalMs || sinceMs < 0;
   }
 
   /** The last one of this run that was committed, or that would have said the same as the one before it. */

@@ -238,7 +238,9 @@ export class Engine {
   #lookAtTips(): void {
     if (this.#discoveries.length === 0) return;
     const now = this.#options.world.clock.now();
-    if (now - this.#lastLookAtTips < TIP_INTERVAL_MS) return;
+    const sinceMs = now - this.#lastLookAtTips;
+    // Less than nothing: the clock was set back.
+    if (sinceMs >= 0 && sinceMs < TIP_INTERVAL_MS) return;
     this.#lastLookAtTips = now;
     this.#readings.lookAtTips(now, this.#options.graph.watermark.idleMs);
   }

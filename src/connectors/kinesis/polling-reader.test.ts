@@ -213,3 +213,22 @@ describe('a stream that lost what it took last', () => {
     expect(life.texts).toEqual(['1', '2']);
   });
 });
+
+describe('a clock that is set back', () => {
+  it('holds no shard up, and Kinesis is not asked more often than it allows', async () => {
+    const life = new ShardLife();
+    const { time, world } = life;
+    let setBackMs = 0;
+    const clock = { now: () => time.clock.now() - setBackMs };
+    void life.read(new PollingReader({ ...life.setting(), world: { ...world, clock } }, HORIZON));
+    await time.advance(2000);
+    setBackMs = 60 * MINUTE;
+    life.put();
+    await time.advance(2000);
+    expect(life.texts).toEqual(['0']);
+    life.put();
+    await time.advance(1000);
+    expect(life.texts).toEqual(['0', '1']);
+    expect(life.kinesis.violations).toEqual([]);
+  });
+});

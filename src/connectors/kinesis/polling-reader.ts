@@ -1,12 +1,14 @@
 import type { EpochMs } from '../../base/time.ts';
-import { KinesisFailure, type RecordBatch, type StartingPosition } from './kinesis-api.ts';
+import { KinesisFailure, type KinesisRecord, type RecordBatch, type StartingPosition } from './kinesis-api.ts';
 import {
+  belongsTo,
   bytesOf,
   Outage,
   positionAfter,
   type ShardBatch,
   type ShardReader,
   type ShardReaderSetting,
+  tellForgotten,
   tellLost,
 } from './shard-reader.ts';
 
@@ -17,6 +19,8 @@ const MARGIN_MS = 5;
 const READ_INTERVAL_MS = 1000 / READS_PER_SECOND + MARGIN_MS;
 const BYTES_PER_MS = (2 * 1024 * 1024) / 1000;
 const MOST_RECORDS = 10_000;
+/** Longer than after the largest answer. */
+const LONGEST_WAIT_MS = 10_000;
 /** A shard that gave nothing for so long is asked less often. */
 const QUIET_AFTER_MS = 60_000;
 const QUIET_INTERVAL_MS = 1000;
@@ -38,8 +42,8 @@ export class PollingReader implements ShardReader {
   /** When the last reads were over: Kinesis counts when they reach it, somewhere before. */
   #over: EpochMs[] = [];
   #lastRecords: EpochMs;
-  /** The record read last, when the stream does not know it any more. */
-  #goneOnAfter: string | undefined;
+  /** What is still to be read, when the stream does not know the record read last any more. */
+  #belongs: ((record: KinesisRecord) => boolean) | undefined;
   /** The stream listed the shard as closed: what is not there by now will never be. */
   #isClosed = false;
 
@@ -53,7 +57,7 @@ export class PollingReader implements ShardReader {
   async read(): Promise<ShardBatch | undefined> {
     const { world, signal, budget } = this.#setting;
     for (;;) {
-      const wait = this.#nextRead - world.clock.now();
+      const wait = this.#waitFrom(world.clock.now());
       if (wait > 0) await world.sleep(wait, signal);
       if (signal.aborted) return undefined;
       const wasClosed = this.#isClosed;
@@ -80,14 +84,22 @@ export class PollingReader implements ShardReader {
     }
   }
 
+  #waitFrom(now: EpochMs): number {
+    if (this.#nextRead - now > LONGEST_WAIT_MS) {
+      // The clock was set back.
+      this.#nextRead = now + READ_INTERVAL_MS;
+      this.#over = [];
+    }
+    return this.#nextRead - now;
+  }
+
   async #ask(): Promise<RecordBatch> {
     const { api, world } = this.#setting;
     this.#iterator ??= await this.#newIterator();
     const asked = world.clock.now();
     this.#nextRead = asked + READ_INTERVAL_MS;
     const all = await api.getRecords(this.#iterator, MOST_RECORDS).finally(() => this.#isOver(world.clock.now()));
-    const answer =
-      this.#goneOnAfter === undefined ? all : { ...all, records: all.records.filter(isAfter(this.#goneOnAfter)) };
+    const answer = this.#belongs === undefined ? all : { ...all, records: all.records.filter(this.#belongs) };
     this.#iterator = answer.nextIterator ?? undefined;
     this.#position = positionAfter(answer.records, this.#position);
     if (answer.records.length > 0) this.#lastRecords = asked;
@@ -102,7 +114,7 @@ export class PollingReader implements ShardReader {
    * nothing is wrong: what arrived since is read. What it forgot has been counted, and stays so.
    */
   async #newIterator(): Promise<string> {
-    const { api, stream, shardId, world } = this.#setting;
+    const { api, stream, shardId } = this.#setting;
     const position = this.#position;
     try {
       return await api.getShardIterator(stream, shardId, position);
@@ -110,11 +122,9 @@ export class PollingReader implements ShardReader {
       const arrivedAt = 'arrivedAt' in position ? position.arrivedAt : undefined;
       const isUnknown = error instanceof KinesisFailure && error.kind === 'not-found' && arrivedAt !== undefined;
       if (!isUnknown || !('sequenceNumber' in position) || (await this.#saysClosed())) throw error;
-      this.#goneOnAfter = position.sequenceNumber;
+      this.#belongs = belongsTo(position);
       this.#position = { type: 'AT_TIMESTAMP', timestamp: arrivedAt };
-      world.warn(
-        `${stream}/${shardId} does not know the record ${position.sequenceNumber} any more, which was read last: the stream lost what it took then. Going on with what arrived since.`,
-      );
+      tellForgotten(this.#setting, position.sequenceNumber, 'Going on with what arrived since.');
       return api.getShardIterator(stream, shardId, this.#position);
     }
   }
@@ -141,9 +151,4 @@ export class PollingReader implements ShardReader {
   async #saysClosed(): Promise<boolean> {
     return this.#setting.isClosed().catch(() => false);
   }
-}
-
-function isAfter(sequenceNumber: string): (record: { readonly sequenceNumber: string }) => boolean {
-  const last = BigInt(sequenceNumber);
-  return (record) => BigInt(record.sequenceNumber) > last;
 }

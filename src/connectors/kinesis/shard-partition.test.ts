@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FIRST, HORIZON, MINUTE, ShardLife, STREAM, throttled } from '../../../test/support/shard-life.ts';
+import { KinesisFailure } from './kinesis-api.ts';
 import { PollingReader } from './polling-reader.ts';
 import { ShardPartition, type ShardPosition } from './shard-partition.ts';
 
@@ -125,6 +126,34 @@ describe('a shard', () => {
     await after.fill();
     after.deliver();
     expect(after.delivered.map(({ text }) => text)).toEqual(['g', 'h']);
+  });
+
+  it('whose stream lost the aggregate in the middle of it goes on, with its rest if that is there after all', async () => {
+    const unknown = new KinesisFailure('not-found', 'ResourceNotFoundException', 'no such record');
+    for (const isThere of [true, false]) {
+      const life = filled();
+      const before = open(life);
+      await before.fill();
+      before.deliver(2);
+      const position = before.partition.position() as unknown as ShardPosition;
+      await before.partition.close();
+      await life.time.advance(1000);
+      if (!isThere) life.kinesis.trim(STREAM, life.time.now);
+      life.put();
+      const iterator = life.kinesis.getShardIterator.bind(life.kinesis);
+      life.kinesis.getShardIterator = async (stream, shardId, start) => {
+        if (start.type === 'AT_SEQUENCE_NUMBER') throw unknown;
+        return iterator(stream, shardId, start);
+      };
+      const after = open(life, position);
+      await after.fill();
+      after.deliver();
+      expect(after.delivered.map(({ text }) => text).at(-1)).toBe('0');
+      expect(after.delivered.map(({ text }) => text)).not.toContain('a');
+      expect(after.delivered.length > 1).toBe(isThere);
+      if (isThere)
+        expect([...before.delivered, ...after.delivered].map(({ text }) => text[0]).join('')).toBe('abcxdyef0');
+    }
   });
 
   it('delivers all records before it ends, and names its children', async () => {

@@ -113,7 +113,8 @@ export class ShardPartition implements LivePartition {
       this.#millisBehindLatest = millisBehindLatest;
       this.#end = end;
       const isAtTip = records.length === 0 && millisBehindLatest === 0;
-      this.#emptySince = isAtTip ? (this.#emptySince ?? this.#lastRead) : undefined;
+      // Not after now: the clock may have been set back.
+      this.#emptySince = isAtTip ? Math.min(this.#emptySince ?? this.#lastRead, this.#lastRead) : undefined;
       if (records.length === 0) continue;
       this.#records = records;
       this.#bytes = bytes;
@@ -199,8 +200,8 @@ export class ShardPartition implements LivePartition {
   }
 }
 
-function atRecord({ sequenceNumber }: KinesisRecord): StartingPosition {
-  return { type: 'AT_SEQUENCE_NUMBER', sequenceNumber };
+function atRecord({ sequenceNumber, arrivalTime }: KinesisRecord): StartingPosition {
+  return { type: 'AT_SEQUENCE_NUMBER', sequenceNumber, arrivedAt: arrivalTime };
 }
 
 function isAt(start: StartingPosition, { sequenceNumber }: KinesisRecord): boolean {

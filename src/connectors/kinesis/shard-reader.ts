@@ -101,6 +101,25 @@ export function positionAfter(records: readonly KinesisRecord[], before: Startin
   return last === undefined ? before : afterRecord(last);
 }
 
+/** Whether a record belongs to what is to be read from a position on, where that names a record. */
+export function belongsTo(start: StartingPosition): (record: { readonly sequenceNumber: string }) => boolean {
+  if (!('sequenceNumber' in start)) return () => true;
+  const named = BigInt(start.sequenceNumber);
+  if (start.type === 'AT_SEQUENCE_NUMBER') return ({ sequenceNumber }) => BigInt(sequenceNumber) >= named;
+  return ({ sequenceNumber }) => BigInt(sequenceNumber) > named;
+}
+
+/** @param doing what follows from it */
+export function tellForgotten(
+  { world, stream, shardId }: Pick<ShardReaderSetting, 'world' | 'stream' | 'shardId'>,
+  sequenceNumber: string,
+  doing: string,
+): void {
+  world.warn(
+    `${stream}/${shardId} does not know the record ${sequenceNumber} any more, which was read last: the stream lost what it took then. ${doing}`,
+  );
+}
+
 export function afterRecord({ sequenceNumber, arrivalTime }: KinesisRecord): StartingPosition {
   return { type: 'AFTER_SEQUENCE_NUMBER', sequenceNumber, arrivedAt: arrivalTime };
 }

@@ -64,6 +64,28 @@ describe('a subscribed shard', () => {
     expect(subscriptions().length - before).toBeLessThan(100);
   });
 
+  it('that lost the record read last, and gives all of itself again, is not counted again', async () => {
+    for (const type of ['AFTER_SEQUENCE_NUMBER', 'AT_SEQUENCE_NUMBER'] as const) {
+      const life = new ShardLife();
+      const { kinesis, time } = life;
+      kinesis.consumerActiveAfterMs = 0;
+      const { arn } = await kinesis.describeStream(STREAM);
+      const consumer = await registeredConsumer(kinesis, life.world, arn, STREAM, 'test');
+      const subscribe = kinesis.subscribeToShard.bind(kinesis);
+      kinesis.subscribeToShard = (of, shardId, _, signal) => subscribe(of, shardId, HORIZON, signal);
+      life.put(4);
+      const [, second] = kinesis.arrived(STREAM);
+      const start = { type, sequenceNumber: second?.sequenceNumber ?? '' } as const;
+      void life.read(new SubscriptionReader(life.setting(), start, consumer, () => false));
+      await time.advance(1000);
+      life.put();
+      await time.advance(20_000);
+      expect(life.texts).toEqual(type === 'AT_SEQUENCE_NUMBER' ? ['1', '2', '3', '4'] : ['2', '3', '4']);
+      expect(life.warnings).toEqual([expect.stringContaining('Leaving out what was read before.')]);
+      life.closing.abort();
+    }
+  });
+
   it('is subscribed to anew after a minute of silence', async () => {
     const { life, kinesis, time } = await start();
     await time.advance(1000);

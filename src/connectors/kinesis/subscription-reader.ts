@@ -1,13 +1,15 @@
 import { onAbort } from '../../base/abort.ts';
-import { KinesisFailure, type StartingPosition, type SubscriptionEvent } from './kinesis-api.ts';
+import { KinesisFailure, type KinesisRecord, type StartingPosition, type SubscriptionEvent } from './kinesis-api.ts';
 import { PollingReader } from './polling-reader.ts';
 import {
+  belongsTo,
   bytesOf,
   Outage,
   positionAfter,
   type ShardBatch,
   type ShardReader,
   type ShardReaderSetting,
+  tellForgotten,
 } from './shard-reader.ts';
 
 /** A live subscription sends an event, with or without records, every few seconds. */
@@ -33,6 +35,7 @@ export class SubscriptionReader implements ShardReader {
   #endSubscription = () => {};
   #subscribedAt = 0;
   #poll: PollingReader | undefined;
+  #isForgotten = false;
 
   constructor(
     setting: ShardReaderSetting,
@@ -101,7 +104,8 @@ export class SubscriptionReader implements ShardReader {
 
   /** Undefined when there is nothing to hand on, and the rest is to be polled. */
   async #take(event: SubscriptionEvent): Promise<ShardBatch | undefined> {
-    const { records, millisBehindLatest, continuation, children } = event;
+    const { millisBehindLatest, continuation, children } = event;
+    const records = this.#belonging(event.records);
     this.#position = positionAfter(records, this.#position);
     const isEnd = continuation === null && children.length > 0;
     if (continuation === null) this.#unsubscribe(); // without children a fault: it goes on with a new one
@@ -112,6 +116,21 @@ export class SubscriptionReader implements ShardReader {
     const bytes = bytesOf(records);
     await this.#setting.budget.add(bytes);
     return { records, millisBehindLatest, bytes, end: isEnd ? children : undefined };
+  }
+
+  /**
+   * A local Kinesis that was killed forgets what it took last, and gives all of the shard to who subscribes after a record that it
+   * does not know: what was read is left out. Records come in order, so a look at the first one tells.
+   */
+  #belonging(records: readonly KinesisRecord[]): readonly KinesisRecord[] {
+    const [first] = records;
+    const belongs = belongsTo(this.#position);
+    if (first === undefined || belongs(first)) return records;
+    if (!this.#isForgotten && 'sequenceNumber' in this.#position) {
+      this.#isForgotten = true;
+      tellForgotten(this.#setting, this.#position.sequenceNumber, 'Leaving out what was read before.');
+    }
+    return records.filter(belongs);
   }
 
   #pollTheRest(): void {
