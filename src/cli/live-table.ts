@@ -1,18 +1,31 @@
+import * as z from 'zod';
 import type { Running } from '../hosts/node/run.ts';
 import { type Clock, statusLine } from './status-line.ts';
 
 /** An enriched company as it arrives on its stream; what the table shows of it. */
-export interface ArrivedRow {
-  readonly companyID: string;
-  readonly industry: string;
-  readonly job30: number;
-  readonly job90: number;
-  readonly riskOfChurn: boolean | null;
-  readonly churnProbability?: number;
-  readonly scoreStatus: string;
-  readonly riskChanged?: string;
-  readonly trigger: string;
-  readonly version: number;
+const arrived = z.object({
+  companyID: z.string(),
+  industry: z.string(),
+  job30: z.number(),
+  job90: z.number(),
+  riskOfChurn: z.boolean().nullable(),
+  churnProbability: z.number().optional(),
+  scoreStatus: z.string(),
+  riskChanged: z.string().optional(),
+  trigger: z.string(),
+  version: z.number(),
+});
+
+/** What the table shows of a row. */
+export type ArrivedRow = Readonly<z.infer<typeof arrived>>;
+
+/** Undefined for a record that is no row: anybody may put one on the stream. */
+export function arrivedRow(data: Uint8Array): ArrivedRow | undefined {
+  try {
+    return arrived.safeParse(JSON.parse(Buffer.from(data).toString('utf8'))).data;
+  } catch {
+    return undefined;
+  }
 }
 
 const ROWS = 12;

@@ -3,7 +3,7 @@ import type { LocalSystemObserver } from '../hosts/node/local-system.ts';
 import { nodeWorld } from '../hosts/node/node-world.ts';
 import type { Observation } from '../observe/observation.ts';
 import { ALERTS_HELP, type AlertOptions, alertsOf, withAlerts } from './alert-options.ts';
-import { type ArrivedRow, LiveTable } from './live-table.ts';
+import { arrivedRow, LiveTable } from './live-table.ts';
 import { type ObservingOptions, observing, withObserving } from './observing.ts';
 import { numberOf, type ParameterOptions, portOf, readTexts, withParameters } from './options.ts';
 import { grouped } from './output.ts';
@@ -106,15 +106,6 @@ async function runObserved(options: StartOptions, observation: Observation, tabl
 }
 
 /** Undefined for what somebody else sent to the stream. */
-function arrivedRow(data: Uint8Array): ArrivedRow | undefined {
-  try {
-    const row = JSON.parse(Buffer.from(data).toString('utf8')) as ArrivedRow | null;
-    return typeof row?.companyID === 'string' && typeof row.industry === 'string' ? row : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 function whatToTry(urls: Parameters<LocalSystemObserver['ready']>[0], folder: string): string {
   return `
   dashboard       ${urls.dashboard}

@@ -1,9 +1,9 @@
-import { createReadStream } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { messageOf, TenantAnalyticsError } from '../../base/errors.ts';
+import { type FileHandle, open, readdir } from 'node:fs/promises';
+import { messageOf, systemCode, TenantAnalyticsError } from '../../base/errors.ts';
 
 /** Hidden files and folders (unfinished parts, state) and those that begin with `_` (dead letters) are no rows. */
 const NO_ROWS = /^[._]/;
+const OPEN_PART = /^(.*\/)\.([^/]+)\.inprogress$/;
 
 /** Whether a path below a folder of rows, with slashes, is that of a committed file of rows with this ending. */
 export function isRowFile(path: string, extension: string): boolean {
@@ -59,13 +59,28 @@ export async function* jsonLines(path: string): AsyncGenerator<JsonLine> {
 
 /** Lines end with a line feed and nothing else: JSON text may hold U+2028, at which some readers break a line. */
 async function* linesOf(path: string, withLast: boolean): AsyncGenerator<string> {
+  const file = await opened(path);
+  if (file === undefined) return;
   let rest = '';
-  for await (const chunk of createReadStream(path, { encoding: 'utf8' }) as AsyncIterable<string>) {
+  for await (const chunk of file.createReadStream({ encoding: 'utf8' }) as AsyncIterable<string>) {
     const lines = (rest + chunk).split('\n');
     rest = lines.pop() ?? '';
     yield* lines;
   }
   if (rest !== '' && withLast) yield rest;
+}
+
+/** A part that was open when it was listed may be finished by now, under the name of a finished one, or be gone after a crash. */
+async function opened(path: string): Promise<FileHandle | undefined> {
+  const [, folder, name] = OPEN_PART.exec(path) ?? [];
+  if (name === undefined) return open(path);
+  return open(path)
+    .catch(unlessMissing)
+    .then((file) => file ?? open(`${folder}${name}`).catch(unlessMissing));
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (systemCode(error) !== 'ENOENT') throw error;
 }
 
 function parseLine(text: string, path: string, line: number): Readonly<Record<string, unknown>> {

@@ -73,6 +73,13 @@ describe('dead letters are sent again', () => {
     expect(await replayed(place, { again: true })).toEqual({ sent: 4, before: 0, cut: 0, tooLarge: 0 });
   });
 
+  test('those before one that cannot be sent are not sent again when it can', async () => {
+    const place = await write([letter('1', 'one'), letter('2', 'two'), letter('3', 'three', { shardId: null })]);
+    await expect(replayed(place)).rejects.toMatchObject({ code: 'USAGE' });
+    expect(await replayed(place, { stream: 'bigdatajobs' })).toEqual({ sent: 1, before: 2, cut: 0, tooLarge: 0 });
+    expect(arrived().map((each) => each.split(' ')[1])).toEqual(['one', 'two', 'three']);
+  });
+
   test('as someone mended them, from a file', async () => {
     const place = await write(
       [letter('1', '{"nbJobs":1"}', { record: '{"companyID":"ä","nbJobs":1}' })],

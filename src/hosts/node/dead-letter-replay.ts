@@ -83,6 +83,10 @@ export async function replayDeadLetters(
     }
     await settle();
     return result;
+  } catch (error) {
+    // What was sent before it is sent; without this the next call would send it again.
+    await settle().catch(() => undefined);
+    throw error;
   } finally {
     for (const stream of streams.values()) await stream.close();
   }

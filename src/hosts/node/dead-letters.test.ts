@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -48,6 +48,21 @@ describe('dead letters are listed', () => {
       ...{ source: 'jobs.csv', shardId: null, sequenceNumber: '1', arrivalTime: 5 },
       ...{ reason: 'malformed', message: 'why', payload: Buffer.from('the, record').toString('base64') },
     });
+  });
+
+  test.each([
+    ['finished', 'part-a-000001.jsonl', ['1', '2']],
+    ['gone', '../elsewhere', ['1']],
+  ])('also of a part that is %s by the time its turn comes', async (_, name, expected) => {
+    const open = '_dead-letters/dt=1970-01-02/.part-a-000001.jsonl.inprogress';
+    await write('_dead-letters/dt=1970-01-01/part-a-000000.jsonl', linesOf([1, 'malformed']));
+    await write(open, linesOf([2, 'malformed']));
+    const found: string[] = [];
+    for await (const { sequenceNumber } of listDeadLetters(folder, undefined)) {
+      found.push(sequenceNumber);
+      if (found.length === 1) await rename(join(folder, open), join(folder, dirname(open), name));
+    }
+    expect(found).toEqual(expected);
   });
 
   test('of one reason, when it is named', async () => {

@@ -1,3 +1,4 @@
+import { messageOf } from '../../base/errors.ts';
 import type { KinesisApi } from '../../connectors/kinesis/kinesis-api.ts';
 import { ReadBudget } from '../../connectors/kinesis/read-budget.ts';
 import { type InitialPosition, ShardDiscovery } from '../../connectors/kinesis/shard-discovery.ts';
@@ -41,9 +42,16 @@ export async function followStream(
   const ended = new Set<string>();
   const followed = new Map<string, LivePartition>();
   const gave = new Set<string>();
+  let isTold = false;
   const follow = async (partition: LivePartition): Promise<void> => {
     const visit = (bytes: Uint8Array, from: number, to: number) => {
-      take(bytes.subarray(from, to));
+      try {
+        take(bytes.subarray(from, to));
+      } catch (error) {
+        // One odd record must not end the following of all others.
+        if (!isTold) world.warn(`A record of ${stream} could not be taken: ${messageOf(error)}`);
+        isTold = true;
+      }
       return true;
     };
     while (partition.deliver(visit, () => true) !== 'ended') {
