@@ -1,5 +1,6 @@
 import type { RequestListener, Server } from 'node:http';
 import { createServer } from 'node:https';
+import type { Socket } from 'node:net';
 import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import { messageOf, systemCode, TenantAnalyticsError } from '../base/errors.ts';
 
@@ -31,7 +32,7 @@ export interface ServerOptions {
  */
 export function serviceServer(isLocal = true, { tls, trustProxy }: ServerOptions = {}): FastifyInstance {
   const server = Fastify<Server>({
-    ...(tls === undefined ? {} : { serverFactory: (handler: RequestListener) => createServer(tls, handler) }),
+    ...(tls === undefined ? {} : { serverFactory: (handler: RequestListener) => tlsServer(tls, handler) }),
     ...(trustProxy === undefined ? {} : { trustProxy }),
     bodyLimit: MOST_BODY_BYTES,
     routerOptions: { maxParamLength: MOST_PARAMETER_CHARACTERS },
@@ -54,6 +55,20 @@ export function serviceServer(isLocal = true, { tls, trustProxy }: ServerOptions
   server.setNotFoundHandler((request, reply) => {
     reply.status(404).send({ message: `there is no ${request.method} ${request.url.split('?')[0]}` });
   });
+  return server;
+}
+
+/** `closeAllConnections` knows those that have finished their handshake only: one that never did would hold up the end. */
+function tlsServer(tls: NonNullable<ServerOptions['tls']>, handler: RequestListener): Server {
+  const server = createServer(tls, handler);
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  server.closeAllConnections = () => {
+    for (const socket of sockets) socket.destroy();
+  };
   return server;
 }
 

@@ -1,5 +1,5 @@
 import { messageOf } from '../../base/errors.ts';
-import type { Applied, DashboardStore } from './store.ts';
+import { type Applied, type DashboardStore, firstLine, isOfDatabase } from './store.ts';
 
 /** A file of JSON rows, one a line, wherever it lies. */
 export interface RowFile {
@@ -71,9 +71,11 @@ export async function catchUp(
       done.unusable += unusable;
     } catch (error) {
       if (signal.aborted) return; // what was read may be released by now
+      // A file that cannot be read is an error of input and output, too, and is left out.
+      if (isOfDatabase(error) && !/^IO Error/i.test(messageOf(error))) throw error;
       const [first] = batch;
       if (batch.length > 1) for (const file of batch) await apply([file]);
-      else if (first !== undefined) leaveOut(first.name, told(error).replaceAll(first.path, first.name));
+      else if (first !== undefined) leaveOut(first.name, firstLine(error).replaceAll(first.path, first.name));
     }
   };
   const batches = inBatches(files, limits);
@@ -133,9 +135,4 @@ async function* inBatches(files: RowFiles, limits: BatchLimits): AsyncGenerator<
   }
   if (batch.length > 0) yield batch;
   return undefined;
-}
-
-/** The first line of what DuckDB says. */
-function told(error: unknown): string {
-  return messageOf(error).split('\n', 1)[0] ?? '';
 }

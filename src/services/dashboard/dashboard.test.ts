@@ -1,5 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { DuckDBConnection } from '@duckdb/node-api';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import {
@@ -345,6 +346,57 @@ test('a row that the database does not take keeps out no other: half an emoji in
   dashboard.ingest(Buffer.from(JSON.stringify({ ...row(), companyID: 'c' })));
   await dashboard.applied();
   expect((await dashboard.status()).tenants).toBe(tenants.length + 1);
+});
+
+/** DuckDB fails with such an error at each statement that begins so, while `isIll`. */
+function illDuckDB(begin: string, message: string) {
+  const state = { isIll: true };
+  const run = DuckDBConnection.prototype.run;
+  const spy = vi.spyOn(DuckDBConnection.prototype, 'run').mockImplementation(function (
+    this: DuckDBConnection,
+    ...args: Parameters<typeof run>
+  ) {
+    return state.isIll && args[0].startsWith(begin) ? Promise.reject(new Error(message)) : run.apply(this, args);
+  });
+  return Object.assign(state, { end: () => spy.mockRestore() });
+}
+
+test('a database that can take no rows fails the dashboard: no row is called wrong for it', async () => {
+  const { dashboard, warnings } = await dashboardOf();
+  const ill = illDuckDB('CREATE OR REPLACE TEMP TABLE came', 'IO Error: No space left on device');
+  try {
+    for (const companyID of ['a', 'b', 'c']) dashboard.ingest(bytes(row({ companyID })));
+    expect(String(await dashboard.failed)).toContain('No space left');
+    expect([dashboard.progress.unusable, warnings]).toEqual([0, []]);
+  } finally {
+    ill.end();
+  }
+});
+
+test('flips are told also while the tables cannot be made small, and that is told once', async () => {
+  const flips: string[] = [];
+  const warnings: string[] = [];
+  const world = { now: () => NOW, warn: (message: string) => void warnings.push(message) };
+  const dashboard = await Dashboard.open({
+    ...world,
+    flipped: (news) => flips.push(...news.map(({ companyID }) => companyID)),
+  });
+  opened.push(dashboard);
+  const ill = illDuckDB('CREATE OR REPLACE TABLE', 'Out of Memory Error: failed to allocate');
+  try {
+    const many = 20_500;
+    for (let index = 0; index < many; index++) {
+      if (index === many - 200) ill.isIll = false;
+      dashboard.ingest(bytes(scored(row({ companyID: `comp_${index}` }), 0.9, { riskChanged: 'at-risk' })));
+      if (index % (index < 20_000 ? 5000 : 100) === 99) await dashboard.applied();
+    }
+    await dashboard.applied();
+    expect(new Set(flips).size).toBe(many);
+    expect(dashboard.progress).toMatchObject({ rows: many, unusable: 0 });
+    expect(warnings).toEqual([expect.stringContaining('could not make its tables small (Out of Memory Error')]);
+  } finally {
+    ill.end();
+  }
 });
 
 test('lines of files that are no rows are left out and counted, and a file that is gone is told', async () => {

@@ -1,4 +1,3 @@
-import { messageOf } from '../../base/errors.ts';
 import type { EpochMs } from '../../base/time.ts';
 import { dayOf } from '../../base/time.ts';
 import type { News } from '../alerts/alert.ts';
@@ -11,7 +10,7 @@ import { answer, asOfView } from './insights.ts';
 import { FLIP } from './insights-risk.ts';
 import type { AsOf, CompanyNews, Flip, InsightAnswer, InsightName, InsightQuery, Status } from './insights-schema.ts';
 import { rowText } from './row-input.ts';
-import { type Applied, DashboardStore, type View } from './store.ts';
+import { type Applied, DashboardStore, firstLine, isOfDatabase, type View } from './store.ts';
 
 export interface DashboardWorld {
   readonly now: () => EpochMs;
@@ -61,7 +60,7 @@ export class Dashboard {
   }
 
   static async open(world: DashboardWorld): Promise<Dashboard> {
-    return new Dashboard(await DashboardStore.open(world.now), world);
+    return new Dashboard(await DashboardStore.open(world.now, world.warn), world);
   }
 
   /** Reads rows that were written before. Until it is done, answers say that they grow. */
@@ -169,6 +168,8 @@ export class Dashboard {
     try {
       await this.#tell(await this.#store.applyTexts(texts, this.feed.watched));
     } catch (error) {
+      // Without memory, or a disk, no row can be taken: none of them is wrong.
+      if (isOfDatabase(error)) throw error;
       if (texts.length > 1) {
         const middle = texts.length >> 1;
         await this.#applyTexts(texts.slice(0, middle));
@@ -181,7 +182,7 @@ export class Dashboard {
   }
 
   #leaveOut(error?: unknown): void {
-    const why = error === undefined ? '' : ` (${messageOf(error).split('\n', 1)[0]})`;
+    const why = error === undefined ? '' : ` (${firstLine(error)})`;
     if (this.#unusable++ === 0) {
       this.#world.warn(`The dashboard leaves out records of its stream that are no enriched companies${why}.`);
     }

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { messageOf } from '../../base/errors.ts';
 import { dayOf, type EpochMs } from '../../base/time.ts';
 import { APPLY, foldSql, RENEW, TABLES } from './apply-sql.ts';
 import { OF_COMPANY } from './company-sql.ts';
@@ -48,6 +49,8 @@ export class DashboardStore {
   readonly #writer: DuckDBConnection;
   readonly #now: () => EpochMs;
   readonly #spill: string;
+  readonly #warn: (message: string) => void;
+  #isFoldTold = false;
   /** Since the start: rows that counted, and those that could not be used. */
   rows = 0;
   unusable = 0;
@@ -56,14 +59,22 @@ export class DashboardStore {
   #updated = 0;
   #foldAt = FOLD_ROWS;
 
-  private constructor(database: DuckDBInstance, writer: DuckDBConnection, now: () => EpochMs, spill: string) {
+  private constructor(
+    database: DuckDBInstance,
+    writer: DuckDBConnection,
+    now: () => EpochMs,
+    spill: string,
+    warn: (message: string) => void,
+  ) {
     this.#database = database;
     this.#writer = writer;
     this.#now = now;
     this.#spill = spill;
+    this.#warn = warn;
   }
 
-  static async open(now: () => EpochMs): Promise<DashboardStore> {
+  /** `warn`: told of what is wrong with the store, but not with rows, and is tried again. */
+  static async open(now: () => EpochMs, warn: (message: string) => void = () => undefined): Promise<DashboardStore> {
     const spill = await mkdtemp(join(tmpdir(), 'tenant-analytics-dashboard-'));
     const database = await DuckDBInstance.create(':memory:', {
       threads: '2',
@@ -76,7 +87,7 @@ export class DashboardStore {
     });
     const writer = await database.connect();
     await writer.run(TABLES);
-    return new DashboardStore(database, writer, now, spill);
+    return new DashboardStore(database, writer, now, spill, warn);
   }
 
   /** Rows as JSON texts, each checked before. Of the companies that are watched, each that changed is told. */
@@ -165,7 +176,12 @@ export class DashboardStore {
     );
     this.rows += Number(counts.fresh ?? 0);
     this.unusable += Number(counts.unusable ?? 0);
-    await this.#foldIfDue(Number(counts.usable ?? 0), now);
+    await this.#foldIfDue(Number(counts.usable ?? 0), now).then(
+      () => {
+        this.#isFoldTold = false;
+      },
+      (error: unknown) => this.#foldFailed(error),
+    );
     return {
       fresh: Number(counts.fresh ?? 0),
       unusable: Number(counts.unusable ?? 0),
@@ -173,6 +189,13 @@ export class DashboardStore {
       newest: newest.map(({ companyID }) => String(companyID)),
       flips,
     };
+  }
+
+  /** The rows are applied all the same, and their flips must be told: it is tried again with the next rows. */
+  #foldFailed(error: unknown): void {
+    if (this.#isFoldTold) return;
+    this.#isFoldTold = true;
+    this.#warn(`The dashboard could not make its tables small (${firstLine(error)}); trying again with the next rows.`);
   }
 
   /** The larger the tables, the rarer: the cost of folding stays a small share of that of applying. */
@@ -203,10 +226,20 @@ export class DashboardStore {
       for (const sql of statements) await writer.run(sql, used(sql, values));
       await writer.run('COMMIT');
     } catch (error) {
-      await writer.run('ROLLBACK');
+      // It may have ended the transaction itself.
+      await writer.run('ROLLBACK').catch(() => undefined);
       throw error;
     }
   }
+}
+
+/** Whether an error of DuckDB is of the database (memory, disk, itself), and not of the rows that it was given. */
+export function isOfDatabase(error: unknown): boolean {
+  return /^(Out of Memory|FATAL|INTERNAL|IO|TransactionContext) Error/i.test(messageOf(error));
+}
+
+export function firstLine(error: unknown): string {
+  return messageOf(error).split('\n', 1)[0] ?? '';
 }
 
 async function ask(

@@ -29,6 +29,9 @@ const POLL_MS = 1000;
 const AT_ONCE = 500;
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_LONGEST_MS = 5000;
+/** While another process publishes: how often is looked whether it does, and how long a record may wait until that is told. */
+const OTHER_LOOK_MS = 10_000;
+const OTHER_LATE_MS = 60_000;
 /** How long records under way are waited for at the stop. */
 const STOP_MS = 5000;
 
@@ -43,6 +46,10 @@ export class OutboxPublisher {
   readonly #world: PublisherWorld;
   #isPoked = false;
   #wake: () => void = () => undefined;
+  /** While another process publishes: the oldest record in the outbox, and since when it is. */
+  #waiting:
+    | { readonly id: number | undefined; readonly since: EpochMs; lookedAt: EpochMs; isTold: boolean }
+    | undefined;
 
   constructor(store: OutboxStore, publish: Publish, world: PublisherWorld) {
     this.#store = store;
@@ -96,7 +103,11 @@ export class OutboxPublisher {
   }
 
   async #round(signal: AbortSignal): Promise<'nothing' | 'some'> {
-    if (!(await this.#store.isPublisher())) return 'nothing';
+    if (!(await this.#store.isPublisher())) {
+      await this.#lookAfterOther();
+      return 'nothing';
+    }
+    this.#waiting = undefined;
     const unsent = await this.#store.unsent(AT_ONCE);
     if (unsent.length === 0) return 'nothing';
     const accepted: number[] = [];
@@ -112,6 +123,24 @@ export class OutboxPublisher {
     if (accepted.length > 0) await this.#store.sent(accepted);
     for (const result of results) if (result.status === 'rejected') throw result.reason;
     return 'some';
+  }
+
+  /** One process publishes for all: should it not, perhaps on a host that is lost, a person should know. */
+  async #lookAfterOther(): Promise<void> {
+    const now = this.#world.now();
+    if (this.#waiting !== undefined && now - this.#waiting.lookedAt < OTHER_LOOK_MS) return;
+    const [oldest] = await this.#store.unsent(1);
+    if (oldest === undefined || oldest.id !== this.#waiting?.id) {
+      this.#waiting = { id: oldest?.id, since: now, lookedAt: now, isTold: false };
+      return;
+    }
+    this.#waiting.lookedAt = now;
+    const { since, isTold } = this.#waiting;
+    if (isTold || now - since < OTHER_LATE_MS) return;
+    this.#waiting.isTold = true;
+    this.#world.warn(
+      `Changes of tenants have waited in the outbox for ${seconds(now - since)}: another process on this database is the one that publishes, and does not. Look at it; once its session at PostgreSQL ends, this one takes over.`,
+    );
   }
 
   /** Waits for a change, or until it is time to look for those of others. */

@@ -1,4 +1,4 @@
-import { drizzle } from 'drizzle-orm/node-postgres';
+import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import pg from 'pg';
 import { TenantAnalyticsError } from '../../base/errors.ts';
@@ -13,6 +13,10 @@ const IDLE_MS = 5 * 60_000;
 /** Advisory locks, by number: those of all programs on a database share one space. */
 const SET_UP = 7_268_001;
 const PUBLISHER = 7_268_002;
+/** How long a start waits for another one that makes the tables. */
+const SET_UP_MS = 120_000;
+/** The server asks a silent client whether it is there after 10 s, and three times more: by default it takes hours. */
+const NOTICE_LOSS = 'SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3';
 
 /**
  * A server, as `DATABASE_URL` names it.
@@ -39,11 +43,12 @@ export async function openServer(address: ServerAddress, warn: (message: string)
   pool.on('connect', (client) => client.on('error', () => undefined));
   const publisher = new PublisherLock(server);
   return {
-    db: drizzle(pool),
+    db: Object.assign(drizzle(pool), { transaction: transactionOn(pool) }),
     what,
     async setUp(work) {
       const client = await connected(server, what);
       try {
+        await client.query(`SET lock_timeout = ${SET_UP_MS}`);
         await client.query('SELECT pg_advisory_lock($1)', [SET_UP]);
         const db = drizzle(client);
         await migrate(db, MIGRATIONS);
@@ -66,7 +71,26 @@ export async function openServer(address: ServerAddress, warn: (message: string)
 }
 
 /**
- * A lock of a session of its own: gone with the process, so that another takes over at once. Should the server lose the
+ * drizzle-orm (0.45) does not give a connection back on which BEGIN failed, and gives one back on which a statement may still be
+ * under way. Here one on which anything failed is closed, and the pool makes another.
+ */
+function transactionOn(pool: pg.Pool): NodePgDatabase['transaction'] {
+  return async (work, config) => {
+    const client = await pool.connect();
+    let isWell = false;
+    try {
+      const result = await drizzle(client).transaction(work, config);
+      isWell = true;
+      return result;
+    } finally {
+      client.release(!isWell);
+    }
+  };
+}
+
+/**
+ * A lock of a session of its own: gone with the process, so that another takes over at once; with a host that is lost, or cut off,
+ * once the server has noticed (25 s). Should the server lose the
  * session while this process is still sending, both send for a moment: readers pass over records older than theirs.
  */
 class PublisherLock {
@@ -103,6 +127,7 @@ class PublisherLock {
     client.on('error', () => this.#forget(client));
     client.on('end', () => this.#forget(client));
     await client.connect();
+    await client.query(NOTICE_LOSS);
     this.#client = client;
     return client;
   }
@@ -123,6 +148,7 @@ async function connected(server: pg.ClientConfig, what: string): Promise<pg.Clie
   client.on('error', () => undefined);
   try {
     await client.connect();
+    await client.query(NOTICE_LOSS);
     return client;
   } catch (error) {
     throw failed(what, 'to connect', error);
