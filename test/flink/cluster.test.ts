@@ -5,7 +5,7 @@ import { type FlinkCluster, startCluster } from '../../src/hosts/flink/cluster/c
 import { untilAllTasksRun, watchJob } from '../../src/hosts/flink/cluster/job-watch.ts';
 import { countingJar } from './support/counting-jar.ts';
 import { missing, needs } from './support/needs.ts';
-import { isAlive } from './support/processes.ts';
+import { commandLines, isAlive } from './support/processes.ts';
 import { scratchFolder } from './support/scratch.ts';
 
 const never = new AbortController().signal;
@@ -49,6 +49,14 @@ describe.skipIf(missing !== null)(`a cluster of a JobManager and three TaskManag
     const addresses = await listening(pids);
     expect(addresses.length).toBeGreaterThan(6);
     expect(addresses.filter((address) => !isLoopback(address))).toEqual([]);
+  });
+
+  test('one that is stopped while a TaskManager is being started leaves no process behind', async () => {
+    const other = await startCluster({ folder: `${folder}/stopped`, taskManagers: 1, slots: 1 });
+    const refused = expect(other.startTaskManager()).rejects.toMatchObject({ code: 'STOPPED' });
+    await other.stop();
+    await refused;
+    expect(await commandLines(`${folder}/stopped/`)).toEqual([]);
   });
 
   test('once all tasks run, no checkpoint fails', async () => {

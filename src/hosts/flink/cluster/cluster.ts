@@ -228,15 +228,22 @@ export class FlinkCluster {
     }
   }
 
-  #launch(spec: Pick<JvmSpec, 'name' | 'mainClass' | 'options' | 'words'>): Promise<Jvm> {
-    if (this.#isStopped) throw new TenantAnalyticsError('STOPPED', 'The cluster was stopped.');
+  async #launch(spec: Pick<JvmSpec, 'name' | 'mainClass' | 'options' | 'words'>): Promise<Jvm> {
+    const stopped = () => new TenantAnalyticsError('STOPPED', 'The cluster was stopped.');
+    if (this.#isStopped) throw stopped();
     const environment = { FLINK_PLUGINS_DIR: join(this.folder, 'plugins'), FLINK_CONF_DIR: join(this.folder, 'conf') };
     const options = [...OPENED, `-Djava.io.tmpdir=${join(this.folder, 'tmp')}`, ...spec.options];
     const { folder } = this;
-    return Jvm.start(
+    const jvm = await Jvm.start(
       { ...spec, options, environment, folder, outlivesUs: this.#setting.outlivesUs ?? false },
       this.#tools,
     );
+    // Who stopped the cluster meanwhile did not know of it.
+    if (this.#isStopped) {
+      await jvm.stop();
+      throw stopped();
+    }
+    return jvm;
   }
 
   /** Waits until the JobManager leads and knows exactly the TaskManagers that run. */

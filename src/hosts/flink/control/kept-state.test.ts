@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { keep, kept, newestState } from './kept-state.ts';
+import { keep, kept, latestState, newestState } from './kept-state.ts';
 
 const JOB = '0123456789abcdef0123456789abcdef';
 const schema = z.object({ count: z.number() });
@@ -62,4 +62,24 @@ test('a savepoint that is later than the last checkpoint is found: its stop was 
   const savepoint = await leave('savepoints/savepoint-012345-aaaa', 200, 'x');
   await leave('savepoints/savepoint-999999-bbbb', 300, 'x');
   expect(await newestState(folder, JOB)).toBe(savepoint);
+});
+
+describe('where a job came to, as its cluster tells it', () => {
+  const of = (id: number, kind: string) => ({
+    ...{ id, external_path: `file:/${kind}-${id}` },
+    ...{ end_to_end_duration: 1, state_size: 1, latest_ack_timestamp: 1 },
+  });
+  test.each([
+    ['nothing', {}, undefined],
+    ['a checkpoint', { completed: of(40, 'chk'), savepoint: null }, 'file:/chk-40'],
+    ['a savepoint', { savepoint: of(3, 'savepoint') }, 'file:/savepoint-3'],
+    ['the checkpoint after a savepoint', { completed: of(41, 'chk'), savepoint: of(7, 'savepoint') }, 'file:/chk-41'],
+    [
+      'the savepoint it was stopped with',
+      { completed: of(40, 'chk'), savepoint: of(41, 'savepoint') },
+      'file:/savepoint-41',
+    ],
+  ])('%s', (_, latest, path) => {
+    expect(latestState({ latest })).toBe(path);
+  });
 });

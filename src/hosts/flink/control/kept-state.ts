@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import * as z from 'zod';
 import { TenantAnalyticsError } from '../../../base/errors.ts';
+import type { FlinkCheckpoints } from '../cluster/flink-rest.ts';
 
 /**
  * Writes a small file so that after a crash there is the old content or the new one, whole.
@@ -63,4 +64,14 @@ export async function newestState(folder: string, jobID: string): Promise<string
 async function namesIn(folder: string, pattern: RegExp): Promise<string[]> {
   const names = await readdir(folder).catch(() => []);
   return names.filter((name) => pattern.test(name)).map((name) => join(folder, name));
+}
+
+/**
+ * Where a job came to, as its cluster tells it: the last checkpoint or the last savepoint, whichever is newer. A job that was stopped
+ * with a savepoint has no checkpoints any more, although the cluster still tells of the last one.
+ */
+export function latestState({ latest }: Pick<FlinkCheckpoints, 'latest'>): string | undefined {
+  const { completed, savepoint } = latest;
+  const isSavepoint = (savepoint?.id ?? -1) > (completed?.id ?? -1);
+  return (isSavepoint ? savepoint : completed)?.external_path;
 }

@@ -15,7 +15,7 @@ import { type FlinkRest, flinkRest, isOver } from '../cluster/flink-rest.ts';
 import { jobPage, untilAllTasksRun, watchJob } from '../cluster/job-watch.ts';
 import { applicationJar } from './jar.ts';
 import { type JobReading, readJob } from './job-reading.ts';
-import { keep, kept, newestState } from './kept-state.ts';
+import { keep, kept, latestState, newestState } from './kept-state.ts';
 import { endLeftProcesses, leftProcesses, lookAfter, orTrouble } from './local-cluster.ts';
 import { programArguments } from './program-arguments.ts';
 
@@ -260,14 +260,13 @@ class FlinkRun {
         `${this.#folder}: expected a checkpoint of job ${known.jobID}, found none. Name another one or a savepoint with --from-savepoint PATH, or remove ${this.#file} to begin anew.`,
       );
     }
-    const latest = await flinkRest(known.url)
+    const found = await flinkRest(known.url)
       .checkpoints(known.jobID)
-      .then(
-        (found) => found.latest,
-        () => undefined,
-      );
-    const path = latest?.completed?.external_path ?? latest?.savepoint?.external_path;
+      .catch(() => undefined);
+    const path = found === undefined ? undefined : latestState(found);
     if (path !== undefined) return path;
+    // It never had one of its own.
+    if (found !== undefined && !known.progressed) return known.before;
     throw new TenantAnalyticsError(
       'STATE_MISMATCH',
       `The cluster at ${known.url} no longer knows job ${known.jobID}, so where it came to is not known. Name its last checkpoint or savepoint with --from-savepoint PATH, or remove ${this.#file} to begin anew.`,

@@ -98,6 +98,7 @@ public final class DecodeOperator extends AbstractStreamOperator<Element>
     lastWatermark = PartitionClocks.NOT_YET;
     if (tipsFinder == null) {
       restored.forEach(clocks::restore);
+      clocks.update();
     } else {
       tips =
           tipsFinder.find(
@@ -128,7 +129,10 @@ public final class DecodeOperator extends AbstractStreamOperator<Element>
   public void snapshotState(StateSnapshotContext context) throws Exception {
     super.snapshotState(context);
     maxTimes.clear();
-    for (Map.Entry<String, Long> each : clocks.maxTimes().entrySet()) {
+    Map<String, Long> shown = clocks.maxTimes();
+    // Shards are not known yet: what was restored of them is still to be.
+    if (tips != null && !tips.isKnown()) restored.forEach(shown::putIfAbsent);
+    for (Map.Entry<String, Long> each : shown.entrySet()) {
       maxTimes.add(Tuple2.of(each.getKey(), each.getValue()));
     }
   }

@@ -12,9 +12,11 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -45,6 +47,9 @@ final class HttpTransport implements AutoCloseable {
           .followRedirects(HttpClient.Redirect.NEVER)
           .executor((Executor) executor)
           .build();
+
+  /** Of requests under way. */
+  private final Set<BoundedBody> open = ConcurrentHashMap.newKeySet();
 
   /** One request, as the script asks for it. */
   static final class Request {
@@ -95,12 +100,19 @@ final class HttpTransport implements AutoCloseable {
       done.accept(failure(request, Answer.CONNECTION, error));
       return;
     }
-    CompletableFuture<HttpResponse<String>> sent = client.sendAsync(built, response -> new BoundedBody());
-    // The client's own timeout ends with the head of an answer; this one is for all of it.
-    sent.orTimeout(request.timeoutMs, TimeUnit.MILLISECONDS)
+    BoundedBody body = new BoundedBody();
+    CompletableFuture<HttpResponse<String>> sent = client.sendAsync(built, response -> body);
+    open.add(body);
+    // The client's own timeout ends with the head of an answer; this one is for all of it. On a copy: what is complete cannot be cancelled.
+    sent.copy()
+        .orTimeout(request.timeoutMs, TimeUnit.MILLISECONDS)
         .whenComplete(
             (response, error) -> {
-              if (error != null) sent.cancel(true);
+              open.remove(body);
+              if (error != null) {
+                sent.cancel(true);
+                body.abort();
+              }
               done.accept(error == null ? whole(request, response) : failure(request, kindOf(error), error));
             });
   }
@@ -145,6 +157,8 @@ final class HttpTransport implements AutoCloseable {
 
   @Override
   public void close() {
+    // An exchange without an end would keep the client's own thread.
+    open.forEach(BoundedBody::abort);
     executor.shutdownNow();
   }
 
@@ -153,6 +167,7 @@ final class HttpTransport implements AutoCloseable {
     private final CompletableFuture<String> body = new CompletableFuture<>();
     private final java.io.ByteArrayOutputStream bytes = new java.io.ByteArrayOutputStream();
     private Flow.Subscription subscription;
+    private boolean isAborted;
 
     @Override
     public CompletionStage<String> getBody() {
@@ -161,8 +176,24 @@ final class HttpTransport implements AutoCloseable {
 
     @Override
     public void onSubscribe(Flow.Subscription given) {
+      if (isGiven(given)) given.request(Long.MAX_VALUE);
+      else given.cancel();
+    }
+
+    private synchronized boolean isGiven(Flow.Subscription given) {
       subscription = given;
-      given.request(Long.MAX_VALUE);
+      return !isAborted;
+    }
+
+    /** Nobody waits for it any more: its connection is closed, however much is still to come. */
+    void abort() {
+      Flow.Subscription given;
+      synchronized (this) {
+        isAborted = true;
+        given = subscription;
+      }
+      if (given != null) given.cancel();
+      body.completeExceptionally(new IOException("the answer was given up"));
     }
 
     @Override

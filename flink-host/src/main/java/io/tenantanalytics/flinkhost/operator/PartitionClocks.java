@@ -43,11 +43,10 @@ final class PartitionClocks {
     clocks.computeIfAbsent(partition, ignored -> new Clock());
   }
 
-  /** What it had shown when a checkpoint was taken. */
+  /** What it had shown when a checkpoint was taken. It counts once all were restored: {@link #update}. */
   void restore(String partition, long maxTime) {
     Clock clock = clocks.computeIfAbsent(partition, ignored -> new Clock());
     clock.maxTime = Math.max(clock.maxTime, maxTime);
-    update();
   }
 
   void show(String partition, long time) {

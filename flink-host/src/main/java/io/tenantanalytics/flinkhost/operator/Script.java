@@ -39,11 +39,21 @@ final class Script implements AutoCloseable {
     engine =
         ScriptEngines.open(
             settings.graph.engine, Bundle.source(), Bundle.NAME, TIME_LIMIT, HEAP_LIMIT_BYTES, LOG::warn);
+    try {
+      begin(settings, open, properties);
+    } catch (RuntimeException | Error refused) {
+      // Nobody has this script, so nobody else closes it.
+      engine.close();
+      throw refused;
+    }
+  }
+
+  private void begin(ScriptSettings settings, String open, List<?> properties) {
     String name = engine.name();
     LOG.info("The graph runs in {} ({}).", name, open);
-    this.metrics.addGroup("engine", name).gauge("tenant_analytics_script_engine", () -> 1);
-    this.metrics.gauge("tenant_analytics_script_heap_bytes", engine::heapUsed);
-    this.metrics.gauge("tenant_analytics_script_heap_limit_bytes", engine::heapLimit);
+    metrics.addGroup("engine", name).gauge("tenant_analytics_script_engine", () -> 1);
+    metrics.gauge("tenant_analytics_script_heap_bytes", engine::heapUsed);
+    metrics.gauge("tenant_analytics_script_heap_limit_bytes", engine::heapLimit);
     Map<String, Object> request = new LinkedHashMap<>();
     request.put("properties", properties);
     request.put("inputs", Json.parse(settings.inputs, List.class));

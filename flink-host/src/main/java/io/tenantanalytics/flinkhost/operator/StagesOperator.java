@@ -138,11 +138,12 @@ public final class StagesOperator extends AbstractStreamOperator<SinkRow>
     request.raw(record.bytes, 0, record.bytes.length);
     if (++entries >= DecodeOperator.BUNDLE_RECORDS || request.length() >= DecodeOperator.BUNDLE_BYTES) {
       flush();
-      // Back-pressure: answers come by mail. What waits is bounded, so a checkpoint may have to wait for a service.
-      while (isFull) mailbox.yield();
     } else {
       laterFlush.ask();
     }
+    // Back-pressure, whichever exchange told of it: answers come by mail, as does the flush of what does not fill a bundle. What waits
+    // is bounded, so a checkpoint may have to wait for a service.
+    while (isFull) mailbox.yield();
   }
 
   @Override
