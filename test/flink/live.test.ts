@@ -77,13 +77,10 @@ describe.skipIf(missing !== null)(`a live job on Flink, over streams and service
   const enriched = async () => (await contentsOf(api, 'enrichedcompanies')).map(({ text }) => JSON.parse(text) as Row);
   const eventIDs = async () => new Set((await enriched()).map(({ eventID }) => eventID));
 
-  test('each record counts once through split, merge and the kill of a TaskManager; rows go to files and to the stream', async () => {
-    const output = `${folder}/rows`;
+  async function submitted(output: string, parallelism: number, ...more: string[]): Promise<string> {
     const endpoint = { 'aws.region': LOCAL_REGION, 'aws.endpoint': kinesis.endpoint };
-    const settings = Object.fromEntries(
-      services.settings('sink.roll.age=1s', 'score.retries=0').map((text) => text.split('=')),
-    );
-    const jobID = await graphs.submitLive(
+    const settings = Object.fromEntries(services.settings('sink.roll.age=1s', ...more).map((text) => text.split('=')));
+    return graphs.submitLive(
       {
         ConsumerConfigProperties: {
           ...endpoint,
@@ -93,8 +90,13 @@ describe.skipIf(missing !== null)(`a live job on Flink, over streams and service
         ProducerConfigProperties: { 'aws.region': LOCAL_REGION },
         ApplicationConfigProperties: { S3SinkPath: `file://${output}`, ...settings },
       },
-      2,
+      parallelism,
     );
+  }
+
+  test('each record counts once through split, merge and the kill of a TaskManager; rows go to files and to the stream', async () => {
+    const output = `${folder}/rows`;
+    const jobID = await submitted(output, 2, 'score.retries=0');
     await untilAllTasksRun(graphs.cluster.rest, jobID, { signal: never });
     await send(60);
     await expect.poll(async () => (await eventIDs()).size).toBe(60);
@@ -179,6 +181,22 @@ describe.skipIf(missing !== null)(`a live job on Flink, over streams and service
 
     const savepoint = await graphs.cluster.rest.stopWithSavepoint(jobID, `file://${folder}/savepoints`);
     expect(savepoint).toContain('/savepoints/');
+  });
+
+  test('while TenantManager is away it takes no more than it may hold, however slowly records come, and goes on after it', async () => {
+    const many = 3000;
+    services.illness = ({ method }) => (method === 'GET' ? 503 : undefined);
+    const jobID = await submitted(`${folder}/rows`, 1, 'tenant.breaker.reset=1s');
+    await untilAllTasksRun(graphs.cluster.rest, jobID, { signal: never });
+    const held = () => graphs.metric(jobID, 'tenant_analytics_calls_held');
+    // Never so many at once that they fill a bundle.
+    while (sent < many) await send(30);
+    await expect.poll(held).toBeGreaterThan(400);
+    await new Promise((resolve) => setTimeout(resolve, 12_000)); // metrics are fetched now and then
+    expect(await held()).toBeLessThan(800);
+    expect(await graphs.metric(jobID, 'tenant_analytics_back_pressure_bytes')).toBeLessThan(2.7 * 2 ** 20);
+    services.illness = () => undefined;
+    await expect.poll(async () => (await eventIDs()).size).toBe(many);
   });
 });
 
