@@ -321,6 +321,41 @@ describe.skipIf(executable === undefined)(
         await expect.poll(() => stat(page, 'Jobs today'), { timeout: 15_000 }).not.toBe(before);
       });
 
+      test('a row that comes while its numbers are on their way is not left out of them', async () => {
+        const page = await open('#/jobs');
+        await page.locator('.connection.live').waitFor();
+        await loaded(page);
+        const before = await stat(page, 'Jobs today');
+        const overview = '**/api/insights/overview*';
+        let asked: () => void = () => undefined;
+        const isAsked = new Promise<void>((resolve) => {
+          asked = resolve;
+        });
+        let answer: () => void = () => undefined;
+        const isApplied = new Promise<void>((resolve) => {
+          answer = resolve;
+        });
+        let isFirst = true;
+        await page.route(overview, async (route) => {
+          if (!isFirst) return route.continue();
+          isFirst = false;
+          const response = await route.fetch();
+          asked();
+          await isApplied;
+          return route.fulfill({ response });
+        });
+        await service.ingest([next('comp_5', {})]);
+        await isAsked;
+        await service.ingest([next('comp_5', {})]);
+        const wanted = grouped((await ask('overview')).totals.jobsToday);
+        // As long as the page takes to hear of it, and to ask: dropped, since it is asking.
+        await new Promise((resolve) => setTimeout(resolve, 5000));
+        answer();
+        // Else asked again a while after rows cease to come, 20 s and more.
+        await expect.poll(() => stat(page, 'Jobs today'), { timeout: 12_000 }).toBe(wanted);
+        expect(wanted).not.toBe(before);
+      });
+
       test('paused by hand, and while nobody looks', async () => {
         const page = await open('#/live');
         await page.locator('.connection.live').waitFor();

@@ -184,13 +184,16 @@ describe.skipIf(missing !== null)(`a live job on Flink, over streams and service
   });
 
   test('while TenantManager is away it takes no more than it may hold, however slowly records come, and goes on after it', async () => {
-    const many = 3000;
+    const many = 1800;
     services.illness = ({ method }) => (method === 'GET' ? 503 : undefined);
     const jobID = await submitted(`${folder}/rows`, 1, 'tenant.breaker.reset=1s');
     await untilAllTasksRun(graphs.cluster.rest, jobID, { signal: never });
     const held = () => graphs.metric(jobID, 'tenant_analytics_calls_held');
-    // Never so many at once that they fill a bundle.
-    while (sent < many) await send(30);
+    // Never so many at once that they fill a bundle of 128 within its 20 ms: a shard is read five times a second.
+    while (sent < many) {
+      await send(12);
+      await new Promise((resolve) => setTimeout(resolve, 60));
+    }
     await expect.poll(held).toBeGreaterThan(400);
     await new Promise((resolve) => setTimeout(resolve, 12_000)); // metrics are fetched now and then
     expect(await held()).toBeLessThan(800);

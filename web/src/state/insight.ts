@@ -36,6 +36,8 @@ interface Held {
   readers: number;
   askedAt: number;
   call: AbortController | undefined;
+  /** Rows came while the call was under way: its answer may be of before them. */
+  isBehind: boolean;
 }
 
 const MOST_HELD = 100;
@@ -47,7 +49,11 @@ const held = new Map<string, Held>();
 
 effect(() => {
   if (pulse.value === 0) return;
-  for (const each of held.values()) if (each.readers > 0) void ask(each);
+  for (const each of held.values()) {
+    if (each.readers === 0) continue;
+    each.isBehind = each.call !== undefined;
+    void ask(each);
+  }
 });
 
 const NOTHING: Insight<Name> = { answer: undefined, failure: undefined };
@@ -89,6 +95,7 @@ function hold(url: string): Held {
     readers: 0,
     askedAt: 0,
     call: undefined,
+    isBehind: false,
   };
   held.set(url, entry);
   for (const [other, { readers }] of held) {
@@ -99,7 +106,7 @@ function hold(url: string): Held {
 }
 
 async function ask(entry: Held): Promise<void> {
-  // A call under way is as fresh as the next one would be; a slow service is not asked twice.
+  // A slow service is not asked twice at a time.
   if (entry.call !== undefined) return;
   const call = new AbortController();
   entry.call = call;
@@ -118,7 +125,11 @@ async function ask(entry: Held): Promise<void> {
   } catch {
     if (!call.signal.aborted) fail(entry, { status: undefined, message: 'the service does not answer' });
   } finally {
-    if (entry.call === call) entry.call = undefined;
+    if (entry.call === call) {
+      entry.call = undefined;
+      if (entry.isBehind && entry.readers > 0) void ask(entry);
+      entry.isBehind = false;
+    }
   }
 }
 
@@ -127,6 +138,7 @@ function giveUp(entry: Held): void {
   if (entry.call === undefined) return;
   entry.call.abort();
   entry.call = undefined;
+  entry.isBehind = false;
   entry.askedAt = 0;
 }
 
