@@ -49,6 +49,8 @@ final class ShardTips implements PartitionTips {
     /** Batches that a subscription took and that were not delivered yet. */
     private int undelivered;
     private Object subscription;
+    /** All that it had at some moment since the start was delivered. */
+    private boolean cameToTip;
     private boolean isAtEnd;
     private boolean hasEnded;
     private long endedAt;
@@ -84,7 +86,8 @@ final class ShardTips implements PartitionTips {
     if (onTip == null || !isKnown) return;
     long now = clock.getAsLong();
     for (Shard shard : shards.values()) {
-      if (!shard.hasEnded && (isWaiting(shard) || tipOf(shard, now).emptySince < 0)) return;
+      boolean isThere = shard.cameToTip || tipOf(shard, now).emptySince >= 0;
+      if (!shard.hasEnded && (isWaiting(shard) || !isThere)) return;
     }
     onTip.run();
     onTip = null;
@@ -131,7 +134,10 @@ final class ShardTips implements PartitionTips {
   /** A read succeeded. @param millisBehindLatest null when it did not tell */
   synchronized void read(String shardId, int records, Long millisBehindLatest) {
     Shard shard = shards.get(shardId);
-    if (shard != null) read(shard, records, millisBehindLatest);
+    if (shard == null) return;
+    // Who reads on has delivered what the read before brought. A busy shard is seldom empty.
+    if (shard.millisBehindLatest == 0) shard.cameToTip = true;
+    read(shard, records, millisBehindLatest);
   }
 
   private void read(Shard shard, int records, Long millisBehindLatest) {
@@ -169,7 +175,9 @@ final class ShardTips implements PartitionTips {
   /** All records of a batch were given to the operator behind the source. */
   synchronized void delivered(String shardId) {
     Shard shard = shards.get(shardId);
-    if (shard != null && shard.undelivered > 0) shard.undelivered--;
+    if (shard != null && shard.undelivered > 0 && --shard.undelivered == 0 && shard.millisBehindLatest == 0) {
+      shard.cameToTip = true;
+    }
     lookWhetherAtTip();
   }
 

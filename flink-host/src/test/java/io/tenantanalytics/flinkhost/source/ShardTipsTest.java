@@ -220,6 +220,28 @@ class ShardTipsTest {
   }
 
   @Test
+  void theTipOfABusyShardIsToldOnceWhatAReadAtItBroughtWasDelivered() {
+    beginFirst(A);
+    tips.read(A, 1000, 5000L);
+    tips.read(A, 3, 0L);
+    assertEquals(0, toldOfTip);
+    tips.read(A, 2, 0L);
+    assertEquals(1, toldOfTip);
+  }
+
+  @Test
+  void theTipOfABusySubscriptionIsToldOnceAllThatCameWasDelivered() {
+    beginFirst(A);
+    Object subscription = tips.subscribed(A);
+    tips.arrived(A, subscription, 3, 1000L);
+    tips.arrived(A, subscription, 3, 0L);
+    tips.delivered(A);
+    assertEquals(0, toldOfTip);
+    tips.delivered(A);
+    assertEquals(1, toldOfTip);
+  }
+
+  @Test
   void theTipIsNotToldWhileABatchOfASubscriptionIsUndelivered() {
     beginFirst(A);
     Object subscription = tips.subscribed(A);
