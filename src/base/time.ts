@@ -9,6 +9,11 @@ export const DAY_MS = 86_400_000;
 /** Times the system accepts: the years 1970 to 9999, those that `dt=YYYY-MM-DD` can name. */
 export const MAX_TIME: EpochMs = 253_402_300_799_999;
 
+/** Whether so long has passed since then by a clock that may be set back; when it was, it has: better early than an hour late. */
+export function hasPassed(ms: number, since: EpochMs, now: EpochMs): boolean {
+  return now - since >= ms || now < since;
+}
+
 export function dayOf(time: EpochMs): UtcDay {
   return Math.floor(time / DAY_MS);
 }

@@ -2,7 +2,6 @@ import * as z from 'zod';
 import type { Running } from '../hosts/node/run.ts';
 import { type Clock, statusLine } from './status-line.ts';
 
-/** An enriched company as it arrives on its stream; what the table shows of it. */
 const arrived = z.object({
   companyID: z.string(),
   industry: z.string(),
@@ -16,10 +15,10 @@ const arrived = z.object({
   version: z.number(),
 });
 
-/** What the table shows of a row. */
+/** An enriched company as it arrives on its stream; what the table shows of it. */
 export type ArrivedRow = Readonly<z.infer<typeof arrived>>;
 
-/** Undefined for a record that is no row: anybody may put one on the stream. */
+/** Undefined for what somebody else sent to the stream. */
 export function arrivedRow(data: Uint8Array): ArrivedRow | undefined {
   try {
     return arrived.safeParse(JSON.parse(Buffer.from(data).toString('utf8'))).data;

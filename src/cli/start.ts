@@ -105,7 +105,6 @@ async function runObserved(options: StartOptions, observation: Observation, tabl
   }
 }
 
-/** Undefined for what somebody else sent to the stream. */
 function whatToTry(urls: Parameters<LocalSystemObserver['ready']>[0], folder: string): string {
   return `
   dashboard       ${urls.dashboard}

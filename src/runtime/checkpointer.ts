@@ -1,3 +1,4 @@
+import { hasPassed } from '../base/time.ts';
 import type { CheckpointStore } from './checkpoint-store.ts';
 import type { PartStore, PartsBarrier, RowStream, World } from './ports.ts';
 import type { StageChanges } from './state-changes.ts';
@@ -83,10 +84,7 @@ export class Checkpointer {
   }
 
   get isDue(): boolean {
-    if (this.#running !== undefined) return false;
-    const sinceMs = this.#world.clock.now() - this.#lastBegun;
-    // Less than nothing: the clock was set back.
-    return sinceMs >= this.#intervalMs || sinceMs < 0;
+    return this.#running === undefined && hasPassed(this.#intervalMs, this.#lastBegun, this.#world.clock.now());
   }
 
   /** The last one of this run that was committed, or that would have said the same as the one before it. */

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { TenantAnalyticsError } from '../base/errors.ts';
 import { LIMITS, type Limits } from '../base/limits.ts';
 import { Signal } from '../base/signal.ts';
-import type { EpochMs } from '../base/time.ts';
+import { type EpochMs, hasPassed } from '../base/time.ts';
 import type { CheckpointStore, FoundCheckpoint } from './checkpoint-store.ts';
 import {
   type CheckpointBody,
@@ -238,9 +238,7 @@ export class Engine {
   #lookAtTips(): void {
     if (this.#discoveries.length === 0) return;
     const now = this.#options.world.clock.now();
-    const sinceMs = now - this.#lastLookAtTips;
-    // Less than nothing: the clock was set back.
-    if (sinceMs >= 0 && sinceMs < TIP_INTERVAL_MS) return;
+    if (!hasPassed(TIP_INTERVAL_MS, this.#lastLookAtTips, now)) return;
     this.#lastLookAtTips = now;
     this.#readings.lookAtTips(now, this.#options.graph.watermark.idleMs);
   }

@@ -84,6 +84,12 @@ export class ManagedService {
     this.application = { status, version: 7, code: 'churn/a.jar', parallelism: 1, properties: PROPERTIES, ...more };
   }
 
+  /** Refuses an action so many times. */
+  refuse(action: string, refusal: Refusal, times = Number.POSITIVE_INFINITY): void {
+    let left = times;
+    this.fault = (asked) => (asked.action === action && left-- > 0 ? refusal : undefined);
+  }
+
   count(action: string): number {
     return this.asked.filter((each) => each.action === action).length;
   }

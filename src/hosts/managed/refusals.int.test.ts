@@ -16,12 +16,6 @@ beforeEach(async () => {
 });
 afterEach(() => service.stop());
 
-/** Refuses an action so many times. */
-function refuse(action: string, refusal: Refusal, times = Number.POSITIVE_INFINITY): void {
-  let left = times;
-  service.fault = (asked) => (asked.action === action && left-- > 0 ? refusal : undefined);
-}
-
 const THROTTLED: Refusal = { code: 'ThrottlingException', message: 'Rate exceeded' };
 const IN_USE: Refusal = {
   code: 'ResourceInUseException',
@@ -49,7 +43,7 @@ const WANTED = {
 const LATEST = { restore: { kind: 'latest' }, allowNonRestoredState: false } as const;
 describe('create', () => {
   test('a role that was just made is waited for, until the service can take it', async () => {
-    refuse('CreateApplication', NO_ROLE, 4);
+    service.refuse('CreateApplication', NO_ROLE, 4);
     const { operator, done, said } = service.operator();
     await createApplication(operator, WANTED);
     expect(done).toEqual([
@@ -63,7 +57,7 @@ describe('create', () => {
   });
 
   test('a role that the service can never take ends it after three minutes, with what to look at; what was made is told', async () => {
-    refuse('CreateApplication', NO_ROLE);
+    service.refuse('CreateApplication', NO_ROLE);
     const { operator, done, slept } = service.operator();
     await expect(createApplication(operator, WANTED)).rejects.toMatchObject({
       code: 'AWS_REFUSED',
@@ -90,7 +84,7 @@ describe('create', () => {
   });
 
   test('a quota that is used up is told at once, with what to do', async () => {
-    refuse('CreateApplication', {
+    service.refuse('CreateApplication', {
       code: 'LimitExceededException',
       message: 'You have reached the limit of 100 applications',
     });
@@ -111,7 +105,7 @@ describe('throttling', () => {
   ])('$code is tried again, with longer and longer waits', async (refusal) => {
     service.put('READY');
     service.states.StartApplication = ['STARTING', 'RUNNING'];
-    refuse('StartApplication', refusal, 3);
+    service.refuse('StartApplication', refusal, 3);
     const { operator, slept } = service.operator();
     expect(await startApplication(operator, LATEST)).toMatch(/^Started app, version 7/);
     expect(slept.slice(0, 3)).toEqual([250, 500, 1000]);
@@ -119,7 +113,7 @@ describe('throttling', () => {
 
   test('that does not end ends the command, after six tries', async () => {
     service.put('READY');
-    refuse('DescribeApplication', THROTTLED);
+    service.refuse('DescribeApplication', THROTTLED);
     const { operator } = service.operator();
     await expect(startApplication(operator, LATEST)).rejects.toMatchObject({
       code: 'AWS_UNREACHABLE',
@@ -182,7 +176,7 @@ describe('start', () => {
 
   test('a refusal without a visible reason is tried again more and more slowly, then told', async () => {
     service.put('READY');
-    refuse('StartApplication', IN_USE);
+    service.refuse('StartApplication', IN_USE);
     const { operator, slept } = service.operator();
     await expect(startApplication(operator, LATEST)).rejects.toMatchObject({ code: 'APPLICATION_BUSY' });
     expect(service.count('StartApplication')).toBe(5);
@@ -259,7 +253,7 @@ describe('stop, snapshots, delete', () => {
 
   test('what the service does not support is told in its words', async () => {
     service.put('RUNNING');
-    refuse('StopApplication', { code: 'UnsupportedOperationException', message: 'Not for this runtime' });
+    service.refuse('StopApplication', { code: 'UnsupportedOperationException', message: 'Not for this runtime' });
     await expect(stopApplication(service.operator().operator, false)).rejects.toThrow(
       'StopApplication of app: UnsupportedOperationException: Not for this runtime.',
     );

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ManagedService, PROPERTIES, type Refusal, STALE } from '../../../test/support/managed-service.ts';
+import { ManagedService, PROPERTIES, STALE } from '../../../test/support/managed-service.ts';
 import { CALLS } from './aws-call.ts';
 import type { UpdateSetting } from './planned-change.ts';
 import { permissionPolicy } from './policy.ts';
@@ -12,12 +12,6 @@ beforeEach(async () => {
   service = await ManagedService.start();
 });
 afterEach(() => service.stop());
-
-/** Refuses an action so many times. */
-function refuse(action: string, refusal: Refusal, times = Number.POSITIVE_INFINITY): void {
-  let left = times;
-  service.fault = (asked) => (asked.action === action && left-- > 0 ? refusal : undefined);
-}
 
 const CHANGE: UpdateSetting = {
   code: undefined,
@@ -57,7 +51,7 @@ describe('update', () => {
 
   test('someone who changes it again and again ends it after five tries, with nothing changed', async () => {
     service.put('RUNNING');
-    refuse('UpdateApplication', STALE);
+    service.refuse('UpdateApplication', STALE);
     const { operator, done } = service.operator();
     await expect(updateApplication(operator, CHANGE)).rejects.toMatchObject({
       code: 'APPLICATION_CHANGED',
@@ -125,7 +119,7 @@ describe('update', () => {
 
   test('an argument that the service refuses is told in its words, once', async () => {
     service.put('RUNNING');
-    refuse('UpdateApplication', {
+    service.refuse('UpdateApplication', {
       code: 'InvalidArgumentException',
       message: 'Parallelism 100 exceeds the maximum of 32',
     });
@@ -204,7 +198,7 @@ describe('update', () => {
   test('when the way back fails, too, it says so and where to look', async () => {
     service.put('RUNNING');
     service.states.UpdateApplication = ['UPDATING', 'READY'];
-    refuse('StartApplication', { code: 'InvalidApplicationConfigurationException', message: 'no code' });
+    service.refuse('StartApplication', { code: 'InvalidApplicationConfigurationException', message: 'no code' });
     await expect(updateApplication(service.operator().operator, CHANGE)).rejects.toThrow(
       /The way back failed, too: StartApplication of app: InvalidApplicationConfigurationException: no code\. Look with/,
     );
@@ -290,7 +284,7 @@ describe('update', () => {
       service.put('RUNNING');
       service.states.UpdateApplication = ['UPDATING', 'RUNNING'];
       service.policy = policyFor('enrichedcompanies');
-      refuse('UpdateApplication', { code: 'InternalFailure', message: '', status: 500 });
+      service.refuse('UpdateApplication', { code: 'InternalFailure', message: '', status: 500 });
       const { operator, said } = service.operator();
       await expect(updateApplication(operator, OTHER)).rejects.toMatchObject({ code: 'AWS_UNREACHABLE' });
       expect(said.at(-1)).toMatch(
