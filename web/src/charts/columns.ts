@@ -32,7 +32,14 @@ export function columns<Row>({ name, strips, tip: lines }: Columns<Row>): Draw<R
       yAxisIndex: at,
       ...(kind === 'bar'
         ? { barMaxWidth: 28, barCategoryGap: rows.length > 40 ? '15%' : '30%' }
-        : { showSymbol: rows.length < 3, symbolSize: 5, lineStyle: { width: 2 }, connectNulls: true }),
+        : {
+            // A line of one value is nothing to see.
+            showSymbol: rows.filter((row) => value(row) !== null).length < 3,
+            showAllSymbol: true,
+            symbolSize: 5,
+            lineStyle: { width: 2 },
+            connectNulls: true,
+          }),
       itemStyle: { color: rows[0] === undefined ? colours.accent : colour(rows[0], colours) },
       data: rows.map((row) =>
         kind === 'bar'
