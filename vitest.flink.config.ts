@@ -2,7 +2,9 @@ import { defineConfig } from 'vitest/config';
 import { CountReporter } from './test/support/count-reporter.ts';
 
 /** What is run by default, and by CI; all of it: `npm run test:flink -- --all`. */
-const BY_DEFAULT = ['parity', 'faults', 'live', 'managed', 'managed-jar'].map((name) => `test/flink/${name}.test.ts`);
+const BY_DEFAULT = ['java-host', 'parity', 'faults', 'live', 'managed', 'managed-jar'].map(
+  (name) => `test/flink/${name}.test.ts`,
+);
 
 /** Tests on clusters of several JVMs: one after the other, each wait as long as a busy machine may need. */
 export default defineConfig({

@@ -133,6 +133,8 @@ describe.skipIf(missing !== null)(`processes of a cluster that are killed${needs
     const { job } = running;
     let savepointPath: string | undefined;
     for (const parallelism of [1, 4]) {
+      // As much is left to do for four as for one.
+      running.services.delayMs = SLOW_MS * parallelism;
       const jobID = await graphs.submit({ ...job, parallelism, ...(savepointPath && { savepointPath }) });
       await graphs.checkpointed(jobID, 3);
       savepointPath = await graphs.cluster.rest.stopWithSavepoint(jobID, `file://${folder}/rescaled/savepoints`);

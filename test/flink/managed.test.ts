@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -88,6 +89,7 @@ describe.skipIf(missing !== null)(`the job on a cluster as the managed service h
   });
 
   test('submitted again and again, with two subtasks in one JVM and RocksDB, it gives the expected rows to the last byte', async () => {
+    const asked = secrets.asked();
     for (const name of ['first', 'second']) {
       const jobID = await submit(replayArguments(`${folder}/${name}`, { predictChurnApiKey: ARN }));
       await watchJob(cluster.rest, jobID, ({ state }) => state === 'FINISHED', { signal: never });
@@ -96,7 +98,7 @@ describe.skipIf(missing !== null)(`the job on a cluster as the managed service h
     const log = await taskManagerLog();
     expect(log).toMatch(/RocksDB/);
     expect(log).not.toMatch(/already loaded in another classloader/);
-    expect(secrets.asked()).toBe(4);
+    expect(secrets.asked() - asked).toBe(4);
   });
 
   test('a secret that cannot be read fails the job, with its parameter and what to do', async () => {
@@ -113,15 +115,17 @@ describe.skipIf(missing !== null)(`the job on a cluster as the managed service h
   test('of two backlogs that of the companies is read first: no job is a dead letter', async () => {
     const many = 2000;
     const companyIDs = Array.from({ length: many }, (_, index) => `company-${index}`);
-    const streams = { 'jobs.stream.name': 'jobs-of-before', 'companies.stream.name': 'companies-of-before' };
+    // Streams of their own for each try: the job of another one may still read its.
+    const [jobStream, companyStream] = [`jobs-${randomUUID()}`, `companies-${randomUUID()}`];
+    const streams = { 'jobs.stream.name': jobStream, 'companies.stream.name': companyStream };
     for (const name of Object.values(streams)) await kinesis.createStream(name, 2);
     const jobs = companyIDs.map((companyID) => ({ companyID, userID: 'u', nbJobs: 1 }));
-    await put(kinesis, 'jobs-of-before', jobs);
+    await put(kinesis, jobStream, jobs);
     // The records that a job needs are the last ones to be read.
     const others = companyIDs.map((_, index) => ({ companyID: `other-${index}`, industry: 'retail', ...NUMBERS }));
-    await put(kinesis, 'companies-of-before', others);
+    await put(kinesis, companyStream, others);
     const companies = companyIDs.map((companyID) => ({ companyID, industry: 'retail', ...NUMBERS }));
-    await put(kinesis, 'companies-of-before', companies);
+    await put(kinesis, companyStream, companies);
     const words = await propertiesFile('backlogs', { ...offline('backlogs'), 'sink.roll.age': '1s' }, streams);
     const jobID = await submit(words, 2);
     const rows = async () => rowLines(`${folder}/backlogs`).catch(() => []);

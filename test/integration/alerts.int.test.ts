@@ -154,12 +154,14 @@ test('a webhook that fails, hangs and comes back gets each alert once, over rest
   await expect.poll(() => at.receiver.taken.length).toBe(5);
   expect([...at.receiver.keys].sort()).toEqual(['a:1', 'a:2', 'b:1', 'c:7', 'd:1']);
   expect(at.receiver.keys.indexOf('a:1')).toBeLessThan(at.receiver.keys.indexOf('a:2'));
+  const shown = JSON.stringify(await report(fourth));
+  await stopped(fourth);
   // What could tell of the address: what was said, what is shown, what is kept.
   const kept: string[] = [];
   for (const entry of await readdir(`${at.folder}/alerts`, { recursive: true, withFileTypes: true })) {
     if (entry.isFile()) kept.push(await readFile(`${entry.parentPath}/${entry.name}`, 'latin1'));
   }
-  const told = [at.warnings.join('\n'), JSON.stringify(await report(fourth)), ...kept].join('\n');
+  const told = [at.warnings.join('\n'), shown, ...kept].join('\n');
   expect(told).toContain(at.receiver.host);
   expect(told).not.toContain(SECRET);
 });

@@ -104,6 +104,13 @@ export const eventIDOf = ({ shardId, sequenceNumber }: Pick<StreamRecord, 'shard
 
 const versionOf = ({ companyID, version }: Row): string => `${companyID} ${version}`;
 
+/** Of a version that left without a score and later with it, the first row alone: on a busy machine scoring may be late. */
+export function asFirstLeft(rows: readonly Row[]): Row[] {
+  const unscored = new Set(rows.filter(({ scoreStatus }) => scoreStatus === 'unavailable').map(versionOf));
+  // One scored row for one without: a second one stays, and is one too many.
+  return rows.filter((row) => row.scoreStatus !== 'scored' || !unscored.delete(versionOf(row)));
+}
+
 export interface Outcome {
   /** The records of the stream of jobs. */
   readonly sent: readonly StreamRecord[];

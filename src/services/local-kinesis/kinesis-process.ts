@@ -148,7 +148,12 @@ export class KinesisProcess {
       );
     }
     const how = this.#child.signalCode ?? `exit code ${this.#child.exitCode}`;
-    const last = this.#stderr.trim().split('\n').at(-1) ?? '';
+    // A warning, as of a machine that is busy, is not why it ended.
+    const last =
+      this.#stderr
+        .trim()
+        .split('\n')
+        .findLast((line) => !line.includes('[WARNING]')) ?? '';
     return new TenantAnalyticsError(
       'SERVICE_FAILED',
       `local Kinesis ended by itself (${how})${last === '' ? '' : `: ${last.slice(0, 300)}`}. Start again: its data is in ${this.#folder}.`,

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { type ClusterSetting, type FlinkCluster, startCluster } from '../../../src/hosts/flink/cluster/cluster.ts';
-import type { FlinkRest } from '../../../src/hosts/flink/cluster/flink-rest.ts';
+import { type FlinkRest, isOver } from '../../../src/hosts/flink/cluster/flink-rest.ts';
 import { watchJob } from '../../../src/hosts/flink/cluster/job-watch.ts';
 import { applicationJar } from '../../../src/hosts/flink/control/jar.ts';
 import { canonicalRows } from '../../../src/hosts/node/canonical.ts';
@@ -130,10 +130,18 @@ export class GraphCluster {
   }
 }
 
-/** A job that still runs when its test is over has nothing more to say. */
+/** A job that still runs when its test is over has nothing more to say, and writes nothing any more. */
 export function cancelledWithTheTest(rest: FlinkRest, jobID: string): void {
-  // The cluster may be stopped by then.
-  onTestFinished(() => rest.cancel(jobID).catch(() => undefined));
+  onTestFinished(async () => {
+    // The cluster may be stopped by then.
+    await rest
+      .cancel(jobID)
+      .then(
+        () => watchJob(rest, jobID, ({ state }) => isOver(state), { signal: AbortSignal.timeout(60_000) }),
+        () => undefined,
+      )
+      .catch(() => undefined);
+  });
 }
 
 export async function canonicalText(output: string): Promise<string> {

@@ -12,15 +12,14 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.Flow;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
@@ -33,23 +32,21 @@ final class HttpTransport implements AutoCloseable {
   /** Larger answers than this are not answers of a service. */
   private static final int MOST_BODY_BYTES = 1024 * 1024;
 
-  private final ExecutorService executor =
-      Executors.newFixedThreadPool(
-          2,
-          task -> {
-            Thread thread = new Thread(task, "http-transport");
-            thread.setDaemon(true);
-            return thread;
-          });
+  private static final long IDLE_SECONDS = 5;
+
+  /** Threads that have nothing to do end by themselves: what is under way when it is closed needs them to end its connection. */
+  private final Executor executor = threads();
   private final HttpClient client =
       HttpClient.newBuilder()
           .version(HttpClient.Version.HTTP_1_1)
           .followRedirects(HttpClient.Redirect.NEVER)
-          .executor((Executor) executor)
+          .executor(executor)
           .build();
 
-  /** Of requests under way. */
-  private final Set<BoundedBody> open = ConcurrentHashMap.newKeySet();
+  /** Requests under way, by the body that is awaited. */
+  private final Map<BoundedBody, CompletableFuture<?>> open = new ConcurrentHashMap<>();
+
+  private volatile boolean isClosed;
 
   /** One request, as the script asks for it. */
   static final class Request {
@@ -91,7 +88,24 @@ final class HttpTransport implements AutoCloseable {
     }
   }
 
-  /** {@code done} is called once, in another thread. */
+  private static Executor threads() {
+    ThreadPoolExecutor pool =
+        new ThreadPoolExecutor(
+            2,
+            2,
+            IDLE_SECONDS,
+            TimeUnit.SECONDS,
+            new LinkedBlockingQueue<>(),
+            task -> {
+              Thread thread = new Thread(task, "http-transport");
+              thread.setDaemon(true);
+              return thread;
+            });
+    pool.allowCoreThreadTimeOut(true);
+    return pool;
+  }
+
+  /** {@code done} is called once, in another thread; not any more once this is closed. */
   void send(Request request, Consumer<Answer> done) {
     HttpRequest built;
     try {
@@ -102,7 +116,7 @@ final class HttpTransport implements AutoCloseable {
     }
     BoundedBody body = new BoundedBody();
     CompletableFuture<HttpResponse<String>> sent = client.sendAsync(built, response -> body);
-    open.add(body);
+    open.put(body, sent);
     // The client's own timeout ends with the head of an answer; this one is for all of it. On a copy: what is complete cannot be cancelled.
     sent.copy()
         .orTimeout(request.timeoutMs, TimeUnit.MILLISECONDS)
@@ -113,6 +127,7 @@ final class HttpTransport implements AutoCloseable {
                 sent.cancel(true);
                 body.abort();
               }
+              if (isClosed) return;
               done.accept(error == null ? whole(request, response) : failure(request, kindOf(error), error));
             });
   }
@@ -157,9 +172,14 @@ final class HttpTransport implements AutoCloseable {
 
   @Override
   public void close() {
+    isClosed = true;
     // An exchange without an end would keep the client's own thread.
-    open.forEach(BoundedBody::abort);
-    executor.shutdownNow();
+    open.forEach(
+        (body, sent) -> {
+          // Ends the exchange only from Java 16 on; before, the body does, once the head of the answer is there.
+          sent.cancel(true);
+          body.abort();
+        });
   }
 
   /** A body of so many bytes at most. */
