@@ -170,6 +170,7 @@ describe('the image tenant-manager', () => {
   });
 
   test('makes its tables over TLS, tells tenants for the token, and sends their changes, as the stack starts it', async () => {
+    sent.length = 0;
     const image = config('tenant-manager');
     expect(image.command).toEqual(['--tenants', '0']);
     expect(image.environment).toMatchObject({ TENANT_MANAGER_HOST: '0.0.0.0' });
@@ -177,7 +178,8 @@ describe('the image tenant-manager', () => {
     const database = new URL(await postgres.newDatabase());
     const owner = new pg.Client(database.href);
     await owner.connect();
-    await owner.query(`CREATE ROLE tenant_manager LOGIN PASSWORD 'word of RDS'`);
+    const { rowCount } = await owner.query(`SELECT FROM pg_roles WHERE rolname = 'tenant_manager'`);
+    if (rowCount === 0) await owner.query(`CREATE ROLE tenant_manager LOGIN PASSWORD 'word of RDS'`);
     await owner.query(`GRANT CREATE ON DATABASE ${database.pathname.slice(1)} TO tenant_manager`);
     await owner.end();
     database.username = 'tenant_manager';

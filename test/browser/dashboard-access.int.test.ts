@@ -24,6 +24,8 @@ describe.skipIf(executable === undefined)(
     let browser: Browser;
     let pages: Page[] = [];
     let complaints: string[] = [];
+    /** Rows are news once. */
+    let rounds = 0;
     /** What the service answered, but for the parts of the page. */
     let answers: Promise<string>[] = [];
 
@@ -107,7 +109,7 @@ describe.skipIf(executable === undefined)(
       const newest = new Map(ROWS.map((row) => [row.companyID, row]));
       const next = [...newest.values()].map((row) => ({
         ...row,
-        version: row.version + 1,
+        version: row.version + ++rounds,
         eventTime: NOW - 500,
         nbJobs: 4321,
       }));

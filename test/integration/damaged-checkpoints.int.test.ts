@@ -133,7 +133,8 @@ describe('when parts are closed at other moments than they were before the crash
 });
 
 test('when the base that state was compacted into is damaged, what it was made of is used', async () => {
-  const replay = replayInto('compacted');
+  const replay = replayInto('compacted-damaged');
+  await cp(`${folder}/compacted`, replay.output, { recursive: true });
   const newest = (await checkpoints(replay.output)).at(-1);
   const bytes = await readFile(`${checkpointFolder(replay.output)}/${newest}`);
   const [base = ''] = decodeCheckpoint(bytes).meta.chain;

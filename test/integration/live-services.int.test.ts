@@ -1,5 +1,5 @@
 // The live application while its services are ill, and while a shard is silent.
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { KinesisApi } from '../../src/connectors/kinesis/kinesis-api.ts';
 import type { LocalKinesis } from '../support/local-kinesis.ts';
 import { isScoring, TestServices } from '../support/test-services.ts';
@@ -132,6 +132,7 @@ describe('TenantManager', () => {
     await live.rowsReached(20, program);
     await stopWell(program);
     await services.stop();
+    onTestFinished(() => services.start());
 
     for (const from of [2, 4]) {
       program = live.start();

@@ -185,6 +185,8 @@ describe('a system that runs', () => {
   });
 
   test('takes records by hand: a good one leaves enriched, others are dead letters, and nothing stops', async () => {
+    const folder = await temporaryFolder();
+    const program = startIn(folder, '--rate', '0');
     const endpoint = await endpointOf(program);
     const send = async (record: string) => {
       const { code, stdout } = await run('send', record, '--endpoint', endpoint);

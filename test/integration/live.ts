@@ -73,12 +73,19 @@ export async function kill(program: Running): Promise<void> {
 /** Whole lines of all files of rows (or of dead letters) below a folder, those still being written too. */
 async function linesBelow(folder: string, what: 'rows' | 'dead-letters' = 'rows'): Promise<string[]> {
   const wanted = what === 'rows' ? /^dt=[^/]+\/\.?part-/ : /^_dead-letters\/dt=[^/]+\/\.?part-/;
-  const lines: string[] = [];
-  if (!existsSync(folder)) return lines;
-  for (const path of (await filesBelow(folder)).filter((name) => wanted.test(name))) {
-    lines.push(...(await readFile(`${folder}/${path}`, 'utf8')).split('\n').slice(0, -1));
+  for (;;) {
+    const lines: string[] = [];
+    if (!existsSync(folder)) return lines;
+    try {
+      for (const path of (await filesBelow(folder)).filter((name) => wanted.test(name))) {
+        lines.push(...(await readFile(`${folder}/${path}`, 'utf8')).split('\n').slice(0, -1));
+      }
+      return lines;
+    } catch (error) {
+      // A part was finished, and so renamed, meanwhile: it is in the next list.
+      if (systemCode(error) !== 'ENOENT') throw error;
+    }
   }
-  return lines;
 }
 
 export async function rowsBelow(folder: string): Promise<Row[]> {

@@ -23,13 +23,24 @@ export interface Ministack {
 }
 
 const START_MS = 60_000;
+const TRIES = 5;
 const CREDENTIALS = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_DEFAULT_REGION: 'us-west-2' };
 
 /** AWS on 127.0.0.1, in memory, until it is stopped. */
 export async function startMinistack(): Promise<Ministack> {
   const python = await pythonWith('ministack', REQUIREMENTS);
+  for (let tries = 1; ; tries++) {
+    try {
+      return await startAt(await freePort(), python);
+    } catch (error) {
+      // Another program may have taken the port meanwhile.
+      if (tries === TRIES) throw error;
+    }
+  }
+}
+
+async function startAt(port: number, python: string): Promise<Ministack> {
   const folder = await mkdtemp(join(tmpdir(), 'ministack-'));
-  const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
   const own = Object.entries(process.env).filter(([name]) => !/^(AWS_|MINISTACK_|DOCKER_)/.test(name));
   const child = spawn(python, ['-m', 'ministack'], {
@@ -52,9 +63,15 @@ export async function startMinistack(): Promise<Ministack> {
   }
   const ended = new Promise<void>((resolved) => child.once('close', () => resolved()));
   process.once('exit', () => child.kill('SIGKILL'));
-  for (const until = Date.now() + START_MS; !(await answers(endpoint)); await sleep(100)) {
-    if (child.exitCode === null && Date.now() < until) continue;
+  const until = Date.now() + START_MS;
+  while (child.exitCode !== null || !(await answers(endpoint))) {
+    if (child.exitCode === null && Date.now() < until) {
+      await sleep(100);
+      continue;
+    }
     child.kill('SIGKILL');
+    await ended;
+    await rm(folder, { recursive: true, force: true });
     throw new Error(`ministack did not start: ${said}`);
   }
   return {

