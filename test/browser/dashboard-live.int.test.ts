@@ -54,12 +54,14 @@ describe.skipIf(executable === undefined)(
         const page = await open('#/live');
         await page.locator('.connection.live').waitFor();
         await page.getByText('Nothing has happened since you opened this page').waitFor();
+        await loaded(page);
+        const flips = figure(page, 'Risk flips today').first().getByRole('link', { name: 'comp_5' });
+        const turned = await flips.count();
         await at.service.ingest([
           next('comp_5', { userID: 'user_live', riskOfChurn: true, riskChanged: 'at-risk', churnProbability: 0.77 }),
         ]);
         await figure(page, 'Enriched companies').first().getByText('4,321 jobs by user_live').waitFor();
-        const flips = figure(page, 'Risk flips today').first();
-        await flips.getByRole('link', { name: 'comp_5' }).waitFor();
+        await expect.poll(() => flips.count()).toBe(turned + 1);
         await page.goto(`${at.service.url}/#/jobs`);
         await expect.poll(() => stat(page, 'Jobs today')).toBe(grouped((await ask('overview')).totals.jobsToday));
         const before = await stat(page, 'Jobs today');

@@ -91,7 +91,8 @@ describe.skipIf(executable === undefined)(
       const without = await startService([], at.folder);
       try {
         const other = await open('#/customers', {}, without);
-        await Promise.all([other.locator('.connection.live').waitFor(), other.waitForResponse(/api\/insights$/)]);
+        await Promise.all([other.waitForResponse(/api\/insights$/), other.reload()]);
+        await other.locator('.connection.live').waitFor();
         expect(await other.getByRole('link', { name: 'Pipeline' }).count()).toBe(0);
       } finally {
         await without.stop();

@@ -89,9 +89,9 @@ describe.skipIf(executable === undefined)('The view Pipeline in Chromium', () =>
     closing.push(flink.stop);
     const url = await serve({ metricsUrl: '', flink: { url: flink.url, job: '' } });
     const page = await open(url, DESK, 'dark');
-    expect(await page.locator('.host').innerText()).toMatch(
-      /Apache Flink running .*1 restart, job CompanyJobProcessing/s,
-    );
+    await expect
+      .poll(() => page.locator('.host').innerText())
+      .toMatch(/Apache Flink running .*1 restart, job CompanyJobProcessing/s);
     expect(await row(page, 'Vertices of the Flink job', 'jobs -> stages').innerText()).toMatch(/running\s+2\s+121\/s/);
     expect(await page.locator('.stat', { hasText: 'Checkpoint age' }).innerText()).toContain(
       '5 MB in 250 ms, 2 failed',

@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Ministack, missingForMinistack, startMinistack } from '../support/ministack.ts';
 
 // Theorem: docs/deploy.md does not lie. Both columns of its table, as they stand there, bring an application from nothing to its
@@ -54,7 +54,8 @@ describe.skipIf(missing !== null && process.env.CI !== 'true')(
     let ministack: Ministack;
     let folder: string;
 
-    beforeAll(async () => {
+    // One for each test, and each try of it: what a guide makes is in the way of the next one.
+    beforeEach(async () => {
       ministack = await startMinistack();
       folder = await mkdtemp(join(tmpdir(), 'deploy-guide-'));
       await mkdir(join(folder, 'bin'));
@@ -77,7 +78,7 @@ exec "${process.execPath}" "${ROOT}bin/tenant-analytics.js" "$@"`,
       await bash(blockOf('sh'));
     }, 180_000);
 
-    afterAll(async () => {
+    afterEach(async () => {
       await ministack?.stop();
       if (folder !== undefined) await rm(folder, { recursive: true, force: true });
     });

@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { Banner, ConnectionState, SignedIn, ThemeSwitch } from './parts/frame.tsx';
 import { offersPipeline } from './state/offers.ts';
 import { link, route } from './state/route.ts';
@@ -30,8 +30,8 @@ export function App() {
   const shown = known ?? offered[0] ?? VIEWS[0];
   const { show: View, title } = shown;
   const tabs = offered.filter((each) => each.name !== 'pipeline' || each === shown || offersPipeline.value);
-  // Whenever another view is shown.
-  useEffect(() => {
+  // Whenever another view is shown, and before anybody can read it under the title of the last one.
+  useLayoutEffect(() => {
     document.title = `${detail === undefined ? title : `${detail} · ${title}`} · Tenant analytics`;
     // A new view is read from its start; the first one leaves the focus where the browser has it.
     if (!isFirst.current) {

@@ -1,4 +1,4 @@
-import { type Connection, connection, status, tryAgain } from '../state/feed.ts';
+import { type Connection, connection, endWithSession, status, tryAgain } from '../state/feed.ts';
 import { switchTheme, theme } from '../state/theme.ts';
 import { viewer } from '../state/viewer.ts';
 import { clock, day, moment } from '../text/format.ts';
@@ -69,7 +69,7 @@ export function SignedIn() {
   const { value: who } = viewer;
   if (who === undefined || !who.signedIn) return null;
   return (
-    <form class="signed-in" method="post" action="sign-out">
+    <form class="signed-in" method="post" action="sign-out" onSubmit={endWithSession}>
       <span class="note" title={who.name ?? ''}>
         {who.name}
       </span>

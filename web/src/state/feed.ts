@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 import type { CompanyNews, Flip, Status } from '../../../src/services/dashboard/insights-schema.ts';
-import { askViewer } from './viewer.ts';
+import { askViewer, mayAsk, signOut } from './viewer.ts';
 
 /** `paused`: nobody looks, or the reader stopped it. `lost`: the service does not answer; it is tried again. */
 export type Connection = 'connecting' | 'live' | 'lost' | 'paused';
@@ -55,8 +55,14 @@ export function tryAgain(): void {
   beat();
 }
 
+/** The session is about to end, and with it all that is asked. */
+export function endWithSession(): void {
+  signOut();
+  followReader();
+}
+
 function followReader(): void {
-  if (document.hidden || isPausedByReader.value) {
+  if (document.hidden || isPausedByReader.value || !mayAsk()) {
     close();
     connection.value = 'paused';
   } else if (source === undefined) {

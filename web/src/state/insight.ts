@@ -8,7 +8,7 @@ import type {
   PipelineAnswer,
 } from '../../../src/services/dashboard/insights-schema.ts';
 import { pulse } from './feed.ts';
-import { leave } from './viewer.ts';
+import { leave, mayAsk } from './viewer.ts';
 
 type Name = InsightName | 'pipeline' | 'alerts';
 type Answer<N extends Name> = N extends InsightName
@@ -107,7 +107,7 @@ function hold(url: string): Held {
 
 async function ask(entry: Held): Promise<void> {
   // A slow service is not asked twice at a time.
-  if (entry.call !== undefined) return;
+  if (entry.call !== undefined || !mayAsk()) return;
   const call = new AbortController();
   entry.call = call;
   entry.askedAt = Date.now();

@@ -7,6 +7,18 @@ export const viewer = signal<ViewerAnswer | undefined>(undefined);
 const AGAIN_MS = 2000;
 const PATIENCE_MS = 15_000;
 
+let isSigningOut = false;
+
+/** Whether the service is asked at all: not once somebody signs out, since that would only be refused. */
+export function mayAsk(): boolean {
+  return !isSigningOut;
+}
+
+/** From here on the answer to signing out alone changes the page. */
+export function signOut(): void {
+  isSigningOut = true;
+}
+
 /** The company whose user this is; undefined: all are shown. */
 export function ownCompany(): string | undefined {
   return viewer.value?.companyID ?? undefined;
@@ -19,6 +31,7 @@ export async function untilViewer(): Promise<void> {
 
 /** Whether it was answered. Who is nobody any more is led to sign in; as another one, the page begins anew. */
 export async function askViewer(): Promise<boolean> {
+  if (!mayAsk()) return false;
   try {
     const response = await fetch('api/viewer', { signal: AbortSignal.timeout(PATIENCE_MS) });
     if (response.status === 401) leave();
@@ -35,7 +48,7 @@ export async function askViewer(): Promise<boolean> {
 
 /** To the page for signing in. What stands behind the # is kept: it leads back to what was looked at. */
 export function leave(): void {
-  location.replace(`sign-in${location.hash}`);
+  if (mayAsk()) location.replace(`sign-in${location.hash}`);
 }
 
 // A page that the browser kept while somebody signed out must not come back with its numbers.
