@@ -11,6 +11,7 @@ export interface AlertOptions {
   readonly alertQuiet: string;
   readonly alertSilentDays: string;
   readonly alertLink: string;
+  readonly alertRefused?: boolean;
 }
 
 const URLS = 'ALERT_URLS';
@@ -35,7 +36,11 @@ export function withAlerts(command: Command): Command {
     )
     .option('--alert-quiet <hours>', 'after an alert of a tenant, its next one waits for so long', '24')
     .option('--alert-silent-days <days>', 'without a job event are a silence', '7')
-    .option('--alert-link <url>', 'the dashboard as those who read alerts reach it; empty: as it is here', '');
+    .option('--alert-link <url>', 'the dashboard as those who read alerts reach it; empty: as it is here', '')
+    .option(
+      '--alert-refused',
+      'what a target refused for good is sent once more, now that its address or format is mended',
+    );
 }
 
 /** For `--help`. */
@@ -46,16 +51,16 @@ between them) or in Secrets Manager: a command line can be read by others on its
 
 /** @throws TenantAnalyticsError USAGE */
 export function alertsOf(options: AlertOptions, defaultFolder: string): AlertsRequest {
-  const { alertUrl, alertFormat, alertsFolder = defaultFolder, alertQuiet, alertSilentDays, alertLink } = options;
+  const { alertUrl, alertFormat: format, alertsFolder: folder = defaultFolder, alertLink: link } = options;
   const urls = [...alertUrl, ...(process.env[URLS] ?? '').split(/\s+/)].filter((url) => url !== '');
   if (urls.length > MOST_TARGETS) {
     throw new TenantAnalyticsError('USAGE', `--alert-url: expected at most ${MOST_TARGETS}, got ${urls.length}.`);
   }
-  const silentDays = wholeOf(alertSilentDays, '--alert-silent-days', MOST_SILENT_DAYS);
+  const silentDays = wholeOf(options.alertSilentDays, '--alert-silent-days', MOST_SILENT_DAYS);
   if (silentDays < 1) throw new TenantAnalyticsError('USAGE', '--alert-silent-days: expected 1 day or more, got 0.');
-  if (alertLink !== '' && !/^https?:\/\//.test(alertLink)) {
-    throw new TenantAnalyticsError('USAGE', `--alert-link: expected http(s)://…, got ${alertLink}.`);
+  if (link !== '' && !/^https?:\/\//.test(link)) {
+    throw new TenantAnalyticsError('USAGE', `--alert-link: expected http(s)://…, got ${link}.`);
   }
-  const quietHours = numberOf(alertQuiet, '--alert-quiet', 0, MOST_QUIET_HOURS);
-  return { urls, format: alertFormat, folder: alertsFolder, quietHours, silentDays, link: alertLink };
+  const quietHours = numberOf(options.alertQuiet, '--alert-quiet', 0, MOST_QUIET_HOURS);
+  return { urls, format, folder, quietHours, silentDays, link, sendsRefused: options.alertRefused ?? false };
 }

@@ -311,8 +311,9 @@ export const ALERTS_METRICS = {
   alerts_refused_total: {
     type: 'counter',
     labels: [],
-    meaning: 'Alerts that a target refused for good, once for each target.',
-    whenBad: 'Grows: `tenant-analytics insights alerts` shows the answer; mend the address or the format.',
+    meaning: 'Alerts that a target refused, once for each target, less those sent once more.',
+    whenBad:
+      'Grows: `tenant-analytics insights alerts` shows the answer; mend the address or the format, and start with `--alert-refused`.',
   },
   alerts_failed_attempts_total: {
     type: 'counter',

@@ -46,7 +46,11 @@ async function place() {
 }
 type Place = Awaited<ReturnType<typeof place>>;
 
-async function opened({ stream, receiver, folder, rows, warnings }: Place, quietHours = 0): Promise<RunningDashboard> {
+async function opened(
+  { stream, receiver, folder, rows, warnings }: Place,
+  quietHours = 0,
+  sendsRefused = false,
+): Promise<RunningDashboard> {
   const dashboard = await openDashboard(
     {
       ...{ port: 0, flag: '--port', rowsFolder: rows, stream, webFolder: '/nowhere' },
@@ -55,6 +59,7 @@ async function opened({ stream, receiver, folder, rows, warnings }: Place, quiet
         urls: [`http://${receiver.host}/hook/${SECRET}`],
         folder: `${folder}/alerts`,
         quietHours,
+        sendsRefused,
       },
     },
     api,
@@ -164,6 +169,24 @@ test('a webhook that fails, hangs and comes back gets each alert once, over rest
   const told = [at.warnings.join('\n'), shown, ...kept].join('\n');
   expect(told).toContain(at.receiver.host);
   expect(told).not.toContain(SECRET);
+});
+
+test('what a webhook refused is sent once more at a start that asks for it', async () => {
+  const at = await place();
+  at.receiver.answer = 404;
+  const first = await opened(at);
+  await sent(at, flipped('a', 1));
+  await expect.poll(async () => (await report(first)).totals).toMatchObject({ refused: 1, sent: 0, waiting: 0 });
+  expect(at.warnings.join('\n')).toContain('then start with --alert-refused');
+  await stopped(first);
+  at.receiver.answer = 200;
+  const second = await opened(at);
+  await second.caughtUp;
+  expect((await report(second)).totals).toMatchObject({ refused: 1, waiting: 0 });
+  await stopped(second);
+  const third = await opened(at, 0, true);
+  await expect.poll(() => at.receiver.keys).toEqual(['a:1']);
+  await expect.poll(async () => (await report(third)).totals).toMatchObject({ refused: 0, sent: 1, waiting: 0 });
 });
 
 test('a second service is kept out of the folder of the alerts, and the first goes on', async () => {

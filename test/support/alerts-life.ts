@@ -76,8 +76,8 @@ export class AlertsSystem {
   }
 
   /** Starts the service. It dies at the so manieth of its points; they are operations of the disk, and both ends of a send. */
-  begin(diesAt = Number.POSITIVE_INFINITY, receivers = this.receivers): Life {
-    return new Life(this, { ...this.#settings, targets: [] }, diesAt, receivers);
+  begin(diesAt = Number.POSITIVE_INFINITY, receivers = this.receivers, sendsRefused = false): Life {
+    return new Life(this, { ...this.#settings, targets: [], sendsRefused }, diesAt, receivers);
   }
 }
 

@@ -20,6 +20,8 @@ export interface AlertsRequest {
   readonly silentDays: number;
   /** The dashboard as those who read alerts reach it; empty: as it is here. */
   readonly link: string;
+  /** What targets refused before is sent to them once more. */
+  readonly sendsRefused: boolean;
 }
 
 export const NO_ALERTS: AlertsRequest = {
@@ -29,6 +31,7 @@ export const NO_ALERTS: AlertsRequest = {
   quietHours: 24,
   silentDays: 7,
   link: '',
+  sendsRefused: false,
 };
 
 export interface OpenedAlerts {
@@ -46,7 +49,7 @@ const HOUR_MS = 3_600_000;
  * @throws TenantAnalyticsError USAGE, LOCKED, SECRET_UNREADABLE, CHECKPOINT_CORRUPT, STATE_MISMATCH
  */
 export async function openAlerts(request: AlertsRequest, world: HostWorld): Promise<OpenedAlerts | undefined> {
-  const { folder, quietHours, silentDays, link } = request;
+  const { folder, quietHours, silentDays, link, sendsRefused } = request;
   if (request.urls.length === 0) return undefined;
   const targets = await targetsOf(request, world);
   await world.files.makeFolder(folder).catch((error: unknown) => {
@@ -54,7 +57,7 @@ export async function openAlerts(request: AlertsRequest, world: HostWorld): Prom
   });
   const lock = await lockFolder(folder);
   try {
-    const settings = { targets, quietMs: Math.round(quietHours * HOUR_MS), silentDays, link };
+    const settings = { targets, quietMs: Math.round(quietHours * HOUR_MS), silentDays, link, sendsRefused };
     const { clock, random, sleep, warn } = world;
     const alerts = await Alerts.open(ledgerStore(world, folder), settings, { now: clock.now, random, sleep, warn });
     return { alerts, release: () => lock.release() };

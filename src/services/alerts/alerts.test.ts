@@ -250,6 +250,51 @@ test('what is refused for good is told, kept to be looked at, and not sent again
   expect(system.warnings.filter((text) => text.includes('refuses'))).toHaveLength(1);
 });
 
+test('what was refused is sent once more where that is asked for, in its order, to a mended address too', async () => {
+  const [well, wrong] = [new Receiver('well'), new Receiver('wrong')];
+  wrong.answer = (key) => (key === 'b:1' ? { kind: 'sent' } : { kind: 'refused', problem: 'it answers 404' });
+  const { system, life, time } = await begun({ receivers: [well, wrong] });
+  life.flipped(flip('a', 1), flip('b', 1));
+  await time.advance(HOUR_MS);
+  life.flipped(flip('a', 2));
+  await time.advance(HOUR_MS);
+  expect(wrong.received).toEqual(['b:1']);
+  expect(life.alerts?.report()).toMatchObject({ sent: 4, refused: 2 });
+  await life.stop();
+
+  const still = system.begin(undefined, [well, wrong], true);
+  await still.run();
+  await time.advance(HOUR_MS);
+  expect(still.alerts?.report()).toMatchObject({ sent: 4, refused: 2, waiting: 0 });
+  await still.stop();
+
+  // Killed once the first of them was sent: the other is on its way, and needs no asking.
+  const mended = new Receiver('mended');
+  const killed = system.begin(undefined, [well, mended], true);
+  mended.answer = () => {
+    if (mended.received.length === 1) killed.crash();
+    return { kind: 'sent' };
+  };
+  await killed.run();
+  await time.advance(HOUR_MS);
+  await killed.died;
+  mended.answer = () => ({ kind: 'sent' });
+  const last = system.begin(undefined, [well, mended]);
+  await last.run();
+  last.flipped(flip('b', 2));
+  await time.advance(HOUR_MS);
+  expect([...new Set(mended.received)]).toEqual(['a:1', 'a:2', 'b:2']);
+  expect(last.alerts?.report()).toMatchObject({ refused: 0, waiting: 0 });
+  await last.stop();
+
+  const after = system.begin(undefined, [well, mended], true);
+  await after.run();
+  await time.advance(HOUR_MS);
+  expect(mended.received.filter((key) => key === 'b:2')).toHaveLength(1);
+  expect(well.received).toEqual(['a:1', 'b:1', 'a:2', 'b:2']);
+  expect(system.warnings.filter((text) => text.endsWith('that were refused are sent once more.'))).toHaveLength(2);
+});
+
 test('each target gets each alert; one that fails does not hold up the other', async () => {
   const [well, ill] = [new Receiver('well'), new Receiver('ill')];
   ill.answer = () => ({ kind: 'failed', problem: 'no answer', retryAfterMs: 0 });

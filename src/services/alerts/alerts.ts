@@ -23,6 +23,8 @@ export interface AlertsSettings {
   readonly silentDays: number;
   /** Where alerts link to: the dashboard as those who read them reach it. Empty: as it is here. */
   readonly link: string;
+  /** What targets refused before is sent to them once more. */
+  readonly sendsRefused?: boolean;
   /** Alerts that may wait for a target; MOST_OPEN unless given. */
   readonly mostOpen?: number;
 }
@@ -81,6 +83,8 @@ export class Alerts {
     this.#durable = ledger.lastID;
     this.#news = new Bell(world.sleep);
     this.#mail = new Bell(world.sleep);
+    const again = settings.sendsRefused === true ? ledger.reopenRefused() : 0;
+    if (again > 0) world.warn(`Alerts: ${again} that were refused ${again === 1 ? 'is' : 'are'} sent once more.`);
     // Those that only waited for a target that is configured no more.
     for (const record of [...ledger.open.values()]) this.#closeIfDone(record);
     for (const [companyID, tenant] of ledger.tenants) if (isHeld(tenant)) this.#held.add(companyID);

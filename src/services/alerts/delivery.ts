@@ -92,7 +92,7 @@ export class Delivery {
     }
     if (this.#toldRefusal !== outcome.problem) {
       this.#world.warn(
-        `Alerts: ${this.target.name} refuses the alert of ${record.companyID}: ${outcome.problem}. It is not sent again, and kept among those that could not be delivered (tenant-analytics insights alerts). Check the address.`,
+        `Alerts: ${this.target.name} refuses the alert of ${record.companyID}: ${outcome.problem}. It is kept among those that could not be delivered (tenant-analytics insights alerts). Mend the address or --alert-format, then start with --alert-refused: it is sent once more.`,
       );
     }
     this.#toldRefusal = outcome.problem;

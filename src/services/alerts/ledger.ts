@@ -152,6 +152,24 @@ export class Ledger {
     this.#changedAlerts.set(record.id, record);
   }
 
+  /** What targets refused is open again, in its place; how many deliveries that are. What is kept no more stays forgotten. */
+  reopenRefused(): number {
+    const before = this.#body.refused;
+    for (const record of this.#refused) {
+      for (const [target, { state }] of Object.entries(record.settled)) {
+        if (state !== 'refused') continue;
+        delete record.settled[target];
+        this.#body.refused--;
+      }
+      record.isOpen = true;
+      this.#changedAlerts.set(record.id, record);
+    }
+    const all = [...this.#open.values(), ...this.#refused.splice(0)].sort((one, other) => one.id - other.id);
+    this.#open.clear();
+    for (const record of all) this.#open.set(record.id, record);
+    return before - this.#body.refused;
+  }
+
   /** Every target is done with it. */
   close(record: AlertRecord): void {
     this.#open.delete(record.id);

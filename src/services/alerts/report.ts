@@ -29,6 +29,7 @@ export interface AlertsReport {
   readonly quietMs: number;
   /** Deliveries since alerts were first switched on. */
   readonly sent: number;
+  /** Less those that are sent once more. */
   readonly refused: number;
   /** News that was not told by itself. */
   readonly merged: number;

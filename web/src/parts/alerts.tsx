@@ -35,7 +35,7 @@ function noteOf({ totals, targets }: AlertsAnswer): string {
   const parts = [
     `${count(sent)} sent`,
     waiting > 0 ? `${count(waiting)} on their way` : '',
-    refused > 0 ? `${count(refused)} refused for good` : '',
+    refused > 0 ? `${count(refused)} refused` : '',
     held > 0 ? `${count(held)} held` : '',
     merged > 0 ? `${plural(merged, 'change')} merged` : '',
   ];
