@@ -10,6 +10,7 @@ const BY_DEFAULT = ['java-host', 'parity', 'faults', 'live', 'managed', 'managed
 export default defineConfig({
   test: {
     include: process.env.FLINK_TESTS === 'all' ? ['test/flink/**/*.test.ts'] : BY_DEFAULT,
+    setupFiles: ['test/integration/setup.ts'],
     maxWorkers: 1,
     testTimeout: 600_000,
     hookTimeout: 600_000,

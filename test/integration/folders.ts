@@ -10,9 +10,13 @@ import type { PartsState } from '../../src/runtime/ports.ts';
 import type { Running } from './program.ts';
 
 const folders: string[] = [];
-afterAll(async () => {
-  for (const folder of folders) await rm(folder, { recursive: true, force: true });
-});
+
+/** For a file of tests: its temporary folders are removed when it ends. */
+export function removeFolders(): void {
+  afterAll(async () => {
+    for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
+  });
+}
 
 /** Removed when the test file ends. */
 export async function temporaryFolder(): Promise<string> {

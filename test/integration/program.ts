@@ -40,28 +40,34 @@ export interface Replay {
 }
 
 const children = new Set<ChildProcess>();
-afterAll(() => {
-  for (const child of children) child.kill('SIGKILL');
-});
-
-// A second try starts as the first did: nothing that the first one started runs on, or has written what it would go on from.
 let startedBefore: ReadonlySet<ChildProcess> = new Set();
 const outputs = new Set<string>();
-beforeEach(() => {
-  startedBefore = new Set(children);
-  outputs.clear();
-});
-afterEach(async ({ task }) => {
-  if (task.result?.state !== 'fail') return;
-  const own = [...children].filter((child) => !startedBefore.has(child));
-  await Promise.all(
-    own.map(async (child) => {
-      child.kill('SIGKILL');
-      await once(child, 'close');
-    }),
-  );
-  for (const output of outputs) await rm(output, { recursive: true, force: true });
-});
+
+/**
+ * For a file of tests: what its tests leave running ends with it. A second try starts as the first did: nothing that the
+ * first one started runs on, or has written what it would go on from.
+ */
+export function endPrograms(): void {
+  afterAll(() => {
+    for (const child of children) child.kill('SIGKILL');
+    children.clear();
+  });
+  beforeEach(() => {
+    startedBefore = new Set(children);
+    outputs.clear();
+  });
+  afterEach(async ({ task }) => {
+    if (task.result?.state !== 'fail') return;
+    const own = [...children].filter((child) => !startedBefore.has(child));
+    await Promise.all(
+      own.map(async (child) => {
+        child.kill('SIGKILL');
+        await once(child, 'close');
+      }),
+    );
+    for (const output of outputs) await rm(output, { recursive: true, force: true });
+  });
+}
 
 /** Runs the program to its end. */
 export function run(...words: readonly string[]): Promise<Ended> {
@@ -127,7 +133,7 @@ function replayWords({ companies, jobs, output, settings = [] }: Replay): string
 }
 
 function startProcess(command: string, words: readonly string[]): Running {
-  const environment = Object.entries(process.env).filter(([name]) => !/^(TENANT_ANALYTICS_|NODE_)/.test(name));
+  const environment = Object.entries(process.env).filter(([name]) => !/^(TENANT_ANALYTICS_|NODE_|AWS_SDK_)/.test(name));
   const child = spawn(command, words, {
     cwd: ROOT,
     env: Object.fromEntries(environment),
